@@ -1,0 +1,13 @@
+// Time for everything below the I/O shell: injected, so that tests own it.
+
+/** Two clocks: `nowMs` only moves forward and times things; `epochMs` is the wall clock. Both in milliseconds, fractional. */
+export interface Clock {
+  nowMs(): number;
+  epochMs(): number;
+}
+
+/** The machine's clocks. */
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  epochMs: () => performance.timeOrigin + performance.now(),
+};
