@@ -1,0 +1,297 @@
+// Room canonical: adds up a stream's events into the answer they amount to.
+// Invariant (law 2): fold(stream) equals decodeResponse of the non-streaming twin.
+// Never throws, whatever order the events come in; without `keepContent` no text outlives the event that brought it.
+
+import type { Extensions, Part } from "./message.ts";
+import type { Choice, FinishReason, InferenceResponse, ProviderError } from "./response.ts";
+import type { StreamEvent } from "./event.ts";
+import type { Usage } from "./usage.ts";
+
+/** One per stream. `outputCharacters` counts the text of all parts, for estimates when the provider states no usage. */
+export interface Fold {
+  push(event: StreamEvent): void;
+  /** The answer so far; call it once, at the end. */
+  result(): InferenceResponse;
+  readonly ended: boolean;
+  readonly error: ProviderError | undefined;
+  readonly usage: Usage | undefined;
+  readonly outputCharacters: number;
+  readonly unrecognizedEvents: number;
+}
+
+export interface FoldOptions {
+  /** false: text is counted and dropped at once, so that nothing of the content stays in memory. */
+  keepContent: boolean;
+}
+
+interface PartState {
+  number: number;
+  value: Part;
+  /** Text that `part_delta` appended. */
+  text: string;
+  extended: boolean;
+}
+
+interface ChoiceState {
+  index: number;
+  role: string;
+  parts: PartState[];
+  finishReason?: FinishReason;
+  extensions?: Extensions;
+  messageExtensions?: Extensions;
+}
+
+/**
+ * Starts an empty fold. How the events add up:
+ * - `response_start` may come again: later facts replace earlier ones, absent ones leave them.
+ * - `usage` states the whole usage so far: the last one wins.
+ * - The text of `part_delta` is appended to `content` (text, reasoning, compaction, blob). For a `tool_call` it is the
+ *   text of the arguments and replaces the `arguments` of `part_start`, or is appended unparsed where those are a string;
+ *   for a `server_tool_call` it goes to `server_tool_call.input`. Both are parsed as `parseArguments` does, and a call
+ *   that never got any text keeps what `part_start` gave, or `{}`.
+ * - Extensions merge deeply: arrays are appended, objects merged, anything else replaced, but null never replaces.
+ * - Without `keepContent` the parts stay as empty shells (kind, tool name and call id); all extensions are dropped.
+ */
+export function createFold(options: FoldOptions): Fold {
+  return new StreamFold(options.keepContent);
+}
+
+/**
+ * The arguments of a tool call from their wire text: the parsed JSON, the text itself where it is no JSON, and `{}` for
+ * no text at all (providers send `""` for a call without arguments: BerriAI/litellm#5063, agentgateway/agentgateway#3002).
+ */
+export function parseArguments(text: string): unknown {
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+class StreamFold implements Fold {
+  ended = false;
+  error: ProviderError | undefined;
+  usage: Usage | undefined;
+  outputCharacters = 0;
+  unrecognizedEvents = 0;
+  readonly #keepContent: boolean;
+  readonly #choices = new Map<number, ChoiceState>();
+  readonly #head: Omit<InferenceResponse, "choices" | "usage"> = {};
+
+  constructor(keepContent: boolean) {
+    this.#keepContent = keepContent;
+  }
+
+  push(event: StreamEvent): void {
+    switch (event.type) {
+      case "response_start":
+        if (event.id !== undefined) this.#head.id = event.id;
+        if (event.model !== undefined) this.#head.model = event.model;
+        if (event.serviceTier !== undefined) this.#head.serviceTier = event.serviceTier;
+        if (event.systemFingerprint !== undefined) this.#head.systemFingerprint = event.systemFingerprint;
+        this.#extend(this.#head, event.extensions);
+        return;
+      case "choice_start":
+        this.#choice(event.choice).role = event.role;
+        return;
+      case "choice_extend":
+        this.#extend(this.#choice(event.choice), event.extensions);
+        return;
+      case "message_extend":
+        if (this.#keepContent) {
+          const choice = this.#choice(event.choice);
+          choice.messageExtensions = mergeExtensions(choice.messageExtensions, event.extensions);
+        }
+        return;
+      case "choice_end": {
+        const choice = this.#choice(event.choice);
+        choice.finishReason = event.finishReason;
+        this.#extend(choice, event.extensions);
+        return;
+      }
+      case "part_start":
+        this.#startPart(event.choice, event.part, event.value);
+        return;
+      case "part_delta":
+        this.#appendText(event.choice, event.part, event.text);
+        return;
+      case "part_extend":
+        if (this.#keepContent) {
+          const part = this.#part(event.choice, event.part);
+          // The first time the extensions are still the event's own: merging into nothing copies them.
+          const own = part.extended ? part.value.extensions : mergeExtensions(undefined, part.value.extensions ?? {});
+          part.value = { ...part.value, extensions: mergeExtensions(own, event.extensions) };
+          part.extended = true;
+        }
+        return;
+      case "usage":
+        this.usage = event.usage;
+        return;
+      case "response_end":
+        this.ended = true;
+        return;
+      case "error":
+        this.error = event.error;
+        return;
+      case "unrecognized":
+        this.unrecognizedEvents++;
+        return;
+      case "part_end":
+      case "keepalive":
+        return;
+    }
+  }
+
+  result(): InferenceResponse {
+    const choices = [...this.#choices.values()]
+      .toSorted((a, b) => a.index - b.index)
+      .map((choice) => finishChoice(choice, this.#keepContent));
+    return { ...this.#head, choices, ...(this.usage === undefined ? {} : { usage: this.usage }) };
+  }
+
+  #choice(index: number): ChoiceState {
+    const known = this.#choices.get(index);
+    if (known !== undefined) return known;
+    const choice: ChoiceState = { index, role: "assistant", parts: [] };
+    this.#choices.set(index, choice);
+    return choice;
+  }
+
+  #part(choiceIndex: number, number: number): PartState {
+    const { parts } = this.#choice(choiceIndex);
+    const last = parts.at(-1);
+    const known = last?.number === number ? last : parts.find((part) => part.number === number);
+    if (known !== undefined) return known;
+    const part: PartState = { number, value: { type: "text", content: "" }, text: "", extended: false };
+    parts.push(part);
+    return part;
+  }
+
+  #startPart(choiceIndex: number, number: number, value: Part): void {
+    this.outputCharacters += countCharacters(value);
+    const part = this.#part(choiceIndex, number);
+    part.value = this.#keepContent ? value : emptyShell(value);
+    part.extended = false;
+  }
+
+  #appendText(choiceIndex: number, number: number, text: string): void {
+    const part = this.#part(choiceIndex, number);
+    // Base64 is no text: its length says nothing about tokens.
+    if (part.value.type !== "blob") this.outputCharacters += text.length;
+    if (this.#keepContent) part.text += text;
+  }
+
+  #extend(target: { extensions?: Extensions }, extensions: Extensions | undefined): void {
+    if (extensions === undefined || !this.#keepContent) return;
+    target.extensions = mergeExtensions(target.extensions, extensions);
+  }
+}
+
+function finishChoice(state: ChoiceState, keepContent: boolean): Choice {
+  const parts = state.parts.toSorted((a, b) => a.number - b.number);
+  return {
+    index: state.index,
+    message: {
+      role: state.role,
+      parts: parts.map((part) => (keepContent ? finishPart(part) : part.value)),
+      ...(state.messageExtensions === undefined ? {} : { extensions: state.messageExtensions }),
+    },
+    ...(state.finishReason === undefined ? {} : { finishReason: state.finishReason }),
+    ...(state.extensions === undefined ? {} : { extensions: state.extensions }),
+  };
+}
+
+function finishPart({ value, text }: PartState): Part {
+  switch (value.type) {
+    case "text":
+    case "reasoning":
+    case "blob":
+      return text === "" ? value : { ...value, content: value.content + text };
+    case "compaction":
+      return text === "" ? value : { ...value, content: (value.content ?? "") + text };
+    case "tool_call":
+      if (typeof value.arguments === "string") return { ...value, arguments: value.arguments + text };
+      if (text !== "") return { ...value, arguments: parseArguments(text) };
+      return value.arguments === undefined ? { ...value, arguments: {} } : value;
+    case "server_tool_call":
+      if (text === "") return value;
+      return { ...value, server_tool_call: { ...value.server_tool_call, input: parseArguments(text) } };
+    default:
+      return value;
+  }
+}
+
+function countCharacters(part: Part): number {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+      return part.content.length;
+    case "compaction":
+      return part.content?.length ?? 0;
+    case "tool_call":
+      return countArgumentCharacters(part.arguments);
+    default:
+      return 0;
+  }
+}
+
+function countArgumentCharacters(value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value === "string") return value.length;
+  const text = JSON.stringify(value) ?? "";
+  return text === "{}" ? 0 : text.length;
+}
+
+function emptyShell(part: Part): Part {
+  switch (part.type) {
+    case "text":
+      return { type: "text", content: "" };
+    case "reasoning":
+      return { type: "reasoning", content: "" };
+    case "blob":
+      return { type: "blob", modality: part.modality, content: "" };
+    case "compaction":
+      return { type: "compaction" };
+    case "tool_call":
+      return { type: "tool_call", name: part.name, ...(part.id === undefined ? {} : { id: part.id }) };
+    case "server_tool_call":
+      return {
+        type: "server_tool_call",
+        name: part.name,
+        server_tool_call: { type: part.server_tool_call.type },
+        ...(part.id === undefined ? {} : { id: part.id }),
+      };
+    default:
+      return { type: "generic", generic_type: part.type === "generic" ? part.generic_type : part.type };
+  }
+}
+
+function mergeExtensions(earlier: Extensions | undefined, later: Extensions): Extensions {
+  return mergeValue(earlier, later, 0) as Extensions;
+}
+
+const maxMergeDepth = 100;
+
+/** Merges into containers that this fold made itself: what an event brought is copied, never written to. */
+function mergeValue(earlier: unknown, later: unknown, depth: number): unknown {
+  if (depth > maxMergeDepth) return later;
+  if (Array.isArray(later)) {
+    const target: unknown[] = Array.isArray(earlier) ? earlier : [];
+    for (const item of later) target.push(mergeValue(undefined, item, depth + 1));
+    return target;
+  }
+  if (isObject(later)) {
+    const target = isObject(earlier) ? earlier : {};
+    for (const [key, value] of Object.entries(later)) {
+      // A provider's own "__proto__" member must not reach Object.prototype.
+      if (key !== "__proto__") target[key] = mergeValue(target[key], value, depth + 1);
+    }
+    return target;
+  }
+  return later === null && earlier !== undefined ? earlier : later;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

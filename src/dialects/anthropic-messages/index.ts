@@ -1,0 +1,37 @@
+// Room dialects, anthropic-messages: Anthropic's Messages API and its token counter.
+// Other calls of the API (models, files, batches, the old completions) are not this dialect's: they match nothing.
+
+import type { Dialect, Operation } from "../dialect.ts";
+import { decodeError, encodeError, encodeStreamError } from "./error.ts";
+import { decodeRequest } from "./request.ts";
+import { decodeResponse } from "./response.ts";
+import { dialectId } from "./schema.ts";
+import { createEventDecoder } from "./stream.ts";
+
+// Anthropic's base URL carries no version: the path does, also when the client (the Vercel AI SDK, for one) left it out.
+const createMessage: Operation = { kind: "chat", name: "chat", route: "/v1/messages", path: "v1/messages" };
+const countTokens: Operation = {
+  kind: "count_tokens",
+  route: "/v1/messages/count_tokens",
+  path: "v1/messages/count_tokens",
+};
+
+const operations: ReadonlyMap<string, Operation> = new Map([
+  ["/v1/messages", createMessage],
+  ["/messages", createMessage],
+  ["/v1/messages/count_tokens", countTokens],
+  ["/messages/count_tokens", countTokens],
+]);
+
+/** The wire format of Anthropic's Messages API (GA and beta fields as of 2026-11-21). */
+export const anthropicMessages: Dialect = {
+  id: dialectId,
+  framing: "sse",
+  match: (method, path) => (method === "POST" ? operations.get(path) : undefined),
+  decodeRequest,
+  decodeResponse,
+  eventDecoder: createEventDecoder,
+  decodeError,
+  encodeError,
+  encodeStreamError,
+};

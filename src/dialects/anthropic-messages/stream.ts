@@ -1,0 +1,220 @@
+// Room dialects, anthropic-messages: turns one stream's frames into canonical events.
+// Facts about the whole message may be restated until the end, so they are held back and told once, when it stops.
+// Invariant: never throws; an event that is unknown or out of place becomes `unrecognized`, without any of its content.
+
+import { mergeRawUsage, type InferenceResponse, type Part, type StreamEvent } from "../../canonical/index.ts";
+import type { EventDecoder, Operation, SseFrame } from "../dialect.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { decodeStreamError } from "./error.ts";
+import { decodeBlock } from "./message.ts";
+import { decodeResponse } from "./response.ts";
+import { dialectId, optional } from "./schema.ts";
+import { decodeUsage, readServiceTier } from "./usage.ts";
+
+/** Starts a decoder for one streamed answer. */
+export function createEventDecoder(operation: Operation): EventDecoder {
+  return new MessageEventDecoder(operation);
+}
+
+/** Cap of a name the provider chose, in characters: it goes into logs and counters. */
+const maxNameLength = 64;
+
+/** There is only ever one choice. */
+const choice = 0;
+
+interface BlockState {
+  part: number;
+  kind: Part["type"];
+}
+
+class MessageEventDecoder implements EventDecoder {
+  readonly #operation: Operation;
+  /** The message without content and usage, as it stands; undefined before it starts and after it was told. */
+  #message: JsonObject | undefined;
+  #usage: JsonObject | undefined;
+  #serviceTier: string | undefined;
+  /** By the wire's block index. */
+  readonly #blocks = new Map<unknown, BlockState>();
+  #partCount = 0;
+
+  constructor(operation: Operation) {
+    this.#operation = operation;
+  }
+
+  push(frame: SseFrame): StreamEvent[] {
+    if (frame.commentOnly === true) return [{ type: "keepalive" }];
+    const body = parseObject(frame.data);
+    const stated = body?.["type"];
+    // The SDKs go by the `event:` line; some proxies leave it out (or write "message") and only the body tells.
+    const name = frame.event === "error" || typeof stated !== "string" ? (frame.event ?? "unreadable") : stated;
+    if (name === "ping") return [{ type: "keepalive" }];
+    if (name === "error") return [{ type: "error", error: decodeStreamError(body) }];
+    if (name === "message_stop") return [...this.#finish(), { type: "response_end" }];
+    return (body === undefined ? undefined : this.#decode(name, body)) ?? [unrecognized(name)];
+  }
+
+  end(): StreamEvent[] {
+    return this.#finish();
+  }
+
+  #decode(name: string, body: JsonObject): StreamEvent[] | undefined {
+    switch (name) {
+      case "message_start":
+        return this.#startMessage(body);
+      case "content_block_start":
+        return this.#startBlock(body);
+      case "content_block_delta":
+        return this.#extendBlock(body);
+      case "content_block_stop": {
+        const block = this.#blocks.get(body["index"]);
+        return block === undefined ? undefined : [{ type: "part_end", choice, part: block.part }];
+      }
+      case "message_delta":
+        return this.#extendMessage(body);
+      default:
+        return undefined;
+    }
+  }
+
+  #startMessage(body: JsonObject): StreamEvent[] | undefined {
+    const message = body["message"];
+    if (!isJsonObject(message)) return undefined;
+    const { content, usage, ...rest } = message;
+    this.#message = rest;
+    this.#serviceTier = readServiceTier(message);
+    const { id, model, role } = message;
+    const events: StreamEvent[] = [
+      {
+        type: "response_start",
+        ...(typeof id === "string" ? { id } : {}),
+        ...(typeof model === "string" ? { model } : {}),
+        ...optional("serviceTier", this.#serviceTier),
+      },
+      { type: "choice_start", choice, role: typeof role === "string" ? role : "assistant" },
+    ];
+    // Empty in all recorded traffic; blocks that are here already come before the streamed ones.
+    if (Array.isArray(content)) {
+      for (const block of content) {
+        const part = this.#partCount++;
+        events.push(
+          { type: "part_start", choice, part, value: decodeBlock(block) },
+          { type: "part_end", choice, part },
+        );
+      }
+    }
+    return [...events, ...this.#restateUsage(usage)];
+  }
+
+  #startBlock(body: JsonObject): StreamEvent[] | undefined {
+    const wireBlock = body["content_block"];
+    if (!isJsonObject(wireBlock)) return undefined;
+    const value = decodeBlock(wireBlock);
+    const block: BlockState = { part: this.#partCount++, kind: value.type };
+    this.#blocks.set(body["index"], block);
+    const events: StreamEvent[] = [{ type: "part_start", choice, part: block.part, value }];
+    // A fallback block names the model that serves from here on, as the whole message would (SDK 1.11.0, BetaMessageStream).
+    const { type, to } = wireBlock;
+    if (type === "fallback" && isJsonObject(to) && typeof to["model"] === "string") {
+      events.push({ type: "response_start", model: to["model"] });
+    }
+    return events;
+  }
+
+  /** Counts that only a stream carries (`estimated_tokens` of a thinking delta) are left out: the whole answer has none. */
+  #extendBlock(body: JsonObject): StreamEvent[] | undefined {
+    const { index, delta } = body;
+    if (!isJsonObject(delta)) return undefined;
+    const deltaType = typeof delta["type"] === "string" ? delta["type"] : "unknown";
+    const block = this.#blocks.get(index);
+    const events = block === undefined ? undefined : decodeDelta(block, deltaType, delta);
+    return events ?? [unrecognized(`content_block_delta/${deltaType}`)];
+  }
+
+  #extendMessage(body: JsonObject): StreamEvent[] | undefined {
+    const { type: _type, delta, usage, ...beside } = body;
+    const stated: JsonObject = { ...(isJsonObject(delta) ? delta : {}), ...beside };
+    this.#message ??= {};
+    for (const [key, value] of Object.entries(stated)) {
+      if (value !== null || !Object.hasOwn(this.#message, key)) this.#message[key] = value;
+    }
+    return this.#restateUsage(usage);
+  }
+
+  /** `message_delta` restates cumulative counts: per field the later non-null value wins, nothing is added up. */
+  #restateUsage(stated: unknown): StreamEvent[] {
+    if (!isJsonObject(stated)) return [];
+    const merged = mergeRawUsage(this.#usage, stated);
+    const changed = this.#usage === undefined || JSON.stringify(merged) !== JSON.stringify(this.#usage);
+    this.#usage = merged;
+    return changed ? [{ type: "usage", usage: decodeUsage(merged) }] : [];
+  }
+
+  /** Tells what was held back, through the very reading that the whole message would get. */
+  #finish(): StreamEvent[] {
+    if (this.#message === undefined) return [];
+    const whole: InferenceResponse = decodeResponse({ ...this.#message, content: [] }, this.#operation);
+    this.#message = undefined;
+    const events: StreamEvent[] = [];
+    const { finishReason, extensions } = whole.choices[0] ?? {};
+    if (finishReason !== undefined) {
+      events.push({ type: "choice_end", choice, finishReason, ...optional("extensions", extensions) });
+    } else if (extensions !== undefined) {
+      events.push({ type: "choice_extend", choice, extensions });
+    }
+    const serviceTier = this.#usage === undefined ? undefined : readServiceTier({ usage: this.#usage });
+    const tierChanged = serviceTier !== undefined && serviceTier !== this.#serviceTier;
+    if (whole.extensions !== undefined || tierChanged) {
+      events.push({
+        type: "response_start",
+        ...optional("serviceTier", tierChanged ? serviceTier : undefined),
+        ...optional("extensions", whole.extensions),
+      });
+    }
+    return events;
+  }
+}
+
+/** The events of one delta; undefined when it does not fit the block. Empty text is no event. */
+function decodeDelta({ part, kind }: BlockState, deltaType: string, delta: JsonObject): StreamEvent[] | undefined {
+  const append = (text: unknown): StreamEvent[] | undefined => {
+    if (typeof text !== "string") return undefined;
+    return text === "" ? [] : [{ type: "part_delta", choice, part, text }];
+  };
+  const extendPart = (facts: JsonObject): StreamEvent[] => [
+    { type: "part_extend", choice, part, extensions: { [dialectId]: facts } },
+  ];
+  switch (deltaType) {
+    case "text_delta":
+      return kind === "text" ? append(delta["text"]) : undefined;
+    case "thinking_delta":
+      return kind === "reasoning" ? append(delta["thinking"]) : undefined;
+    case "input_json_delta":
+      return kind === "tool_call" || kind === "server_tool_call" ? append(delta["partial_json"]) : undefined;
+    case "signature_delta":
+      return kind === "reasoning" ? extendPart({ signature: delta["signature"] }) : undefined;
+    case "citations_delta":
+      return kind === "text" ? extendPart({ citations: [delta["citation"]] }) : undefined;
+    case "compaction_delta": {
+      if (kind !== "compaction") return undefined;
+      // A null content is a compaction that failed; the rest of the delta (`encrypted_content`) is the block's.
+      const { type: _type, content, ...facts } = delta;
+      return [...(append(content) ?? []), ...extendPart(facts)];
+    }
+    default:
+      return undefined;
+  }
+}
+
+function unrecognized(name: string): StreamEvent {
+  return { type: "unrecognized", name: name.slice(0, maxNameLength) };
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  if (text === "") return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+// Room dialects, anthropic-messages: usage objects as canonical counts.
+// Invariant: counts are what the top level states (DESIGN §3), never corrected; `iterations` are kept raw and not added up.
+
+import type { Usage } from "../../canonical/index.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { optional } from "./schema.ts";
+
+/**
+ * Decodes one usage object, or several of one stream merged. `input_tokens` leaves the cache out, so both cache counts
+ * are added to it (BerriAI/litellm#9812); `output_tokens` includes thinking. `raw` is the object itself.
+ */
+export function decodeUsage(raw: JsonObject): Usage {
+  const uncached = readCount(raw, "input_tokens");
+  const cacheRead = readCount(raw, "cache_read_input_tokens");
+  const cacheWrite5m = readCount(raw["cache_creation"], "ephemeral_5m_input_tokens");
+  const cacheWrite1h = readCount(raw["cache_creation"], "ephemeral_1h_input_tokens");
+  const cacheWrite = readCount(raw, "cache_creation_input_tokens") ?? addCounts(cacheWrite5m, cacheWrite1h);
+  return {
+    // Without the uncached count the whole is not known, whatever the cache says.
+    ...optional("inputTokens", uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0)),
+    ...optional("outputTokens", readCount(raw, "output_tokens")),
+    ...optional("cacheReadTokens", cacheRead),
+    ...optional("cacheWriteTokens", cacheWrite),
+    ...optional("cacheWrite5mTokens", cacheWrite5m),
+    ...optional("cacheWrite1hTokens", cacheWrite1h),
+    ...optional("reasoningTokens", readCount(raw["output_tokens_details"], "thinking_tokens")),
+    ...optional("webSearchRequests", readCount(raw["server_tool_use"], "web_search_requests")),
+    raw,
+  };
+}
+
+/** The tier that answered: Anthropic says it in the usage; MiniMax's copy of the API, in the message (recorded). */
+export function readServiceTier(message: JsonObject): string | undefined {
+  const { usage, service_tier: ownTier } = message;
+  const tier = isJsonObject(usage) && typeof usage["service_tier"] === "string" ? usage["service_tier"] : ownTier;
+  return typeof tier === "string" ? tier : undefined;
+}
+
+/** A whole number ≥ 0; undefined for anything else, null included. */
+function readCount(object: unknown, key: string): number | undefined {
+  const value = isJsonObject(object) ? object[key] : undefined;
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function addCounts(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0);
+}

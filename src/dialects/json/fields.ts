@@ -1,0 +1,111 @@
+// Room dialects, json: reads one wire object field by field and keeps count of what was read.
+// Invariant: a field is either taken with the type asked for, or it is in `rest()`; a wrongly typed one is never lost.
+
+export type JsonObject = Record<string, unknown>;
+
+/** Whether a JSON value is an object (no array, no null). */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A reader over one object; taking a field marks it as read. */
+export class FieldReader {
+  readonly #source: JsonObject;
+  readonly #taken = new Set<string>();
+  #nested: Map<string, FieldReader> | undefined;
+
+  constructor(source: JsonObject) {
+    this.#source = source;
+  }
+
+  string(key: string): string | undefined {
+    const value = this.#source[key];
+    return typeof value === "string" ? this.#take(key, value) : undefined;
+  }
+
+  /** A string that is not empty; an empty one counts as read, for wires that say "" for "nothing". */
+  filledString(key: string): string | undefined {
+    const value = this.string(key);
+    return value === "" ? undefined : value;
+  }
+
+  number(key: string): number | undefined {
+    const value = this.#source[key];
+    return typeof value === "number" ? this.#take(key, value) : undefined;
+  }
+
+  boolean(key: string): boolean | undefined {
+    const value = this.#source[key];
+    return typeof value === "boolean" ? this.#take(key, value) : undefined;
+  }
+
+  object(key: string): JsonObject | undefined {
+    const value = this.#source[key];
+    return isJsonObject(value) ? this.#take(key, value) : undefined;
+  }
+
+  /** A reader over a nested object; what it leaves stays in this one's `rest()` under the same key. */
+  nested(key: string): FieldReader | undefined {
+    const value = this.#source[key];
+    if (!isJsonObject(value)) return undefined;
+    const reader = new FieldReader(value);
+    (this.#nested ??= new Map()).set(key, reader);
+    return reader;
+  }
+
+  /** An array in which every item passes the check. */
+  arrayOf<Item>(key: string, accepts: (item: unknown) => item is Item): Item[] | undefined {
+    const value = this.#source[key];
+    return Array.isArray(value) && value.every(accepts) ? this.#take(key, value as Item[]) : undefined;
+  }
+
+  array(key: string): unknown[] | undefined {
+    const value = this.#source[key];
+    return Array.isArray(value) ? this.#take(key, value as unknown[]) : undefined;
+  }
+
+  /** Whether the object has the field at all, read or not. */
+  has(key: string): boolean {
+    return this.#source[key] !== undefined;
+  }
+
+  /** Marks fields as read when they say nothing: null. */
+  skipNull(...keys: string[]): void {
+    for (const key of keys) if (this.#source[key] === null) this.#taken.add(key);
+  }
+
+  /** Marks fields as read whatever they hold: constants and what was read by other means. */
+  skip(...keys: string[]): void {
+    for (const key of keys) this.#taken.add(key);
+  }
+
+  /** Gives a field back: it was read, but could not be understood. */
+  putBack(key: string): void {
+    this.#taken.delete(key);
+  }
+
+  /** All fields not read; undefined when there are none. */
+  rest(): JsonObject | undefined {
+    let rest: JsonObject | undefined;
+    for (const [key, value] of Object.entries(this.#source)) {
+      if (this.#taken.has(key)) continue;
+      const nested = this.#nested?.get(key);
+      const kept = nested === undefined ? value : nested.#restOrEmpty();
+      if (kept !== undefined) (rest ??= {})[key] = kept;
+    }
+    return rest;
+  }
+
+  /** An object that is empty on the wire is a fact too. */
+  #restOrEmpty(): JsonObject | undefined {
+    return this.rest() ?? (Object.keys(this.#source).length === 0 ? {} : undefined);
+  }
+
+  #take<Value>(key: string, value: Value): Value {
+    this.#taken.add(key);
+    return value;
+  }
+}
+
+export const isString = (item: unknown): item is string => typeof item === "string";
+export const isNumber = (item: unknown): item is number => typeof item === "number";

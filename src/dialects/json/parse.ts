@@ -1,0 +1,31 @@
+// Room dialects, json: bytes to one JSON object, with errors that are safe to show.
+// Invariant: no message carries content. V8's own messages quote the text, so they are never passed on, nor as `cause`.
+
+import { isUtf8 } from "node:buffer";
+import { SidecarError } from "../../errors.ts";
+
+/**
+ * Parses a body that must be one JSON object. Throws `request_malformed`, or `upstream_invalid` for an answer's body,
+ * when it is not valid UTF-8, not JSON or no object.
+ */
+export function parseObject(
+  bytes: Buffer,
+  code: "request_malformed" | "upstream_invalid" = "request_malformed",
+): Record<string, unknown> {
+  const subject = code === "request_malformed" ? "The request body" : "The provider's answer";
+  if (!isUtf8(bytes)) throw new SidecarError(code, `${subject} is not valid UTF-8.`);
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined;
+    throw new SidecarError(
+      code,
+      `${subject} is not valid JSON${position === undefined ? "" : ` (character ${position})`}.`,
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new SidecarError(code, `${subject} is not a JSON object.`);
+  }
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,282 @@
+// Room dialects, openai-chat: one choice of a stream. Sorts its deltas into parts that grow.
+// Invariant: one part of each kind and one per tool call, in order of first appearance; nothing is held back but what
+// cannot be told yet (a tool call without its name) and what only makes sense whole (reasoning details, unknown members).
+
+import type { Part, StreamEvent } from "../../canonical/index.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { decodePart, reasoningDetailText, refusalPart, thinkingText } from "./message.ts";
+import { createReasoningDetails } from "./reasoning-details.ts";
+import { decodeFinishReason } from "./response.ts";
+import { dialectId } from "./schema.ts";
+import { createToolCallDecoder } from "./tool-call-stream.ts";
+
+/** The state of one choice over a stream; events are appended to the list given. */
+export interface ChoiceDecoder {
+  push(wire: JsonObject, events: StreamEvent[]): void;
+  /** The stream is over: gives what was held back. */
+  close(events: StreamEvent[]): void;
+  /** A finish reason came. */
+  readonly isFinished: boolean;
+}
+
+/** Starts the state of the choice with this wire index. */
+export function createChoiceDecoder(choice: number): ChoiceDecoder {
+  return new ChatChoiceDecoder(choice);
+}
+
+type TextKind = "text" | "reasoning" | "refusal";
+
+class ChatChoiceDecoder implements ChoiceDecoder {
+  readonly #choice: number;
+  #hasStarted = false;
+  #finishWord: string | undefined;
+  #nextPart = 0;
+  readonly #textParts = new Map<TextKind, number>();
+  /** Audio of the answer: its part, and the facts that come whole with the last chunk or grow. */
+  #audioPart: number | undefined;
+  #audioFacts: JsonObject = {};
+  readonly #reasoningDetails = createReasoningDetails();
+  readonly #toolCalls;
+  /** Unknown members of the delta and of the choice, last value each. */
+  readonly #messageRest: JsonObject = {};
+  readonly #choiceRest: JsonObject = {};
+  /** Characters of a cumulative `message.content` that were given already. */
+  #cumulativeLength = 0;
+
+  constructor(choice: number) {
+    this.#choice = choice;
+    this.#toolCalls = createToolCallDecoder(choice, () => this.#nextPart++);
+  }
+
+  get isFinished(): boolean {
+    return this.#finishWord !== undefined;
+  }
+
+  push(wire: JsonObject, events: StreamEvent[]): void {
+    const { delta, message } = wire;
+    const role = isJsonObject(delta) ? delta["role"] : undefined;
+    if (!this.#hasStarted) {
+      this.#hasStarted = true;
+      events.push({
+        type: "choice_start",
+        choice: this.#choice,
+        role: typeof role === "string" && role !== "" ? role : "assistant",
+      });
+    }
+    // Writer and Perplexity repeat the delta, or the whole text so far, as `message` (recorded): the delta is enough.
+    if (isJsonObject(delta)) this.#pushDelta(delta, events);
+    else if (isJsonObject(message)) this.#pushWholeMessage(message, events);
+    // Legacy completions. Together repeats the delta of a chat as `text`, too (recorded).
+    else if (typeof wire["text"] === "string") this.#appendText("text", wire["text"], events);
+    if (isJsonObject(wire["logprobs"])) {
+      events.push({
+        type: "choice_extend",
+        choice: this.#choice,
+        extensions: { [dialectId]: { logprobs: wire["logprobs"] } },
+      });
+    }
+    for (const key in wire) if (!knownChoiceKeys.has(key)) keepLast(this.#choiceRest, key, wire[key]);
+    this.#finish(wire["finish_reason"], events);
+  }
+
+  close(events: StreamEvent[]): void {
+    this.#toolCalls.close(events);
+    const details = this.#reasoningDetails.result();
+    if (details.length > 0) {
+      const part = this.#openText("reasoning", events);
+      events.push({
+        type: "part_extend",
+        choice: this.#choice,
+        part,
+        extensions: { [dialectId]: { reasoning_details: details } },
+      });
+    }
+    if (this.#audioPart !== undefined && Object.keys(this.#audioFacts).length > 0) {
+      events.push({
+        type: "part_extend",
+        choice: this.#choice,
+        part: this.#audioPart,
+        extensions: { [dialectId]: { audio: this.#audioFacts } },
+      });
+    }
+    for (const part of this.#textParts.values()) events.push({ type: "part_end", choice: this.#choice, part });
+    if (this.#audioPart !== undefined) {
+      events.push({ type: "part_end", choice: this.#choice, part: this.#audioPart });
+    }
+    if (Object.keys(this.#messageRest).length > 0) {
+      events.push({
+        type: "message_extend",
+        choice: this.#choice,
+        extensions: { [dialectId]: this.#messageRest },
+      });
+    }
+    if (Object.keys(this.#choiceRest).length > 0) {
+      events.push({ type: "choice_extend", choice: this.#choice, extensions: { [dialectId]: this.#choiceRest } });
+    }
+  }
+
+  #pushDelta(delta: JsonObject, events: StreamEvent[]): void {
+    this.#pushReasoning(delta, events);
+    for (const key in delta) {
+      const value = delta[key];
+      switch (key) {
+        case "role":
+        case "reasoning_content":
+        case "reasoning":
+        case "reasoning_details":
+          break;
+        case "content":
+          this.#pushContent(value, events);
+          break;
+        case "refusal":
+          if (typeof value === "string") this.#appendText("refusal", value, events);
+          break;
+        case "audio":
+          if (isJsonObject(value)) this.#pushAudio(value, events);
+          break;
+        case "tool_calls":
+          if (Array.isArray(value)) this.#toolCalls.push(value, events);
+          break;
+        case "function_call":
+          if (isJsonObject(value)) this.#toolCalls.pushFunctionCall(value, events);
+          break;
+        case "annotations":
+          // Arrive piece by piece: the fold appends arrays.
+          if (Array.isArray(value)) {
+            events.push({
+              type: "message_extend",
+              choice: this.#choice,
+              extensions: { [dialectId]: { annotations: value } },
+            });
+          } else keepLast(this.#messageRest, key, value);
+          break;
+        default:
+          keepLast(this.#messageRest, key, value);
+      }
+    }
+  }
+
+  /** The first of the three names that has text speaks; the details are kept whole beside it. */
+  #pushReasoning(delta: JsonObject, events: StreamEvent[]): void {
+    const details = delta["reasoning_details"];
+    const detailList: unknown[] = Array.isArray(details) ? details : [];
+    for (const detail of detailList) this.#reasoningDetails.push(detail);
+    const { reasoning, reasoning_content: reasoningContent } = delta;
+    if (typeof reasoningContent === "string" && reasoningContent !== "") {
+      this.#appendText("reasoning", reasoningContent, events);
+    } else if (typeof reasoning === "string" && reasoning !== "") {
+      this.#appendText("reasoning", reasoning, events);
+    } else if (detailList.length > 0) {
+      this.#appendText("reasoning", detailList.map(reasoningDetailText).join(""), events);
+    }
+  }
+
+  #pushContent(content: unknown, events: StreamEvent[]): void {
+    if (typeof content === "string") {
+      this.#appendText("text", content, events);
+      return;
+    }
+    if (!Array.isArray(content)) return;
+    // Mistral's list form (recorded).
+    for (const part of content as unknown[]) {
+      if (isJsonObject(part) && part["type"] === "text" && typeof part["text"] === "string") {
+        this.#appendText("text", part["text"], events);
+      } else if (isJsonObject(part) && part["type"] === "thinking") {
+        this.#pushThinking(part, events);
+      } else {
+        this.#addWholePart(decodePart(part), events);
+      }
+    }
+  }
+
+  #pushThinking(part: JsonObject, events: StreamEvent[]): void {
+    const { type, thinking: _thinking, ...facts } = part;
+    const isNew = !this.#textParts.has("reasoning");
+    this.#appendText("reasoning", thinkingText(part), events);
+    const number = this.#textParts.get("reasoning");
+    if (number === undefined || (!isNew && Object.keys(facts).length === 0)) return;
+    const extensions = { [dialectId]: { type, ...facts } };
+    events.push({ type: "part_extend", choice: this.#choice, part: number, extensions });
+  }
+
+  /** A chunk with `message` and no `delta` holds the whole answer so far. */
+  #pushWholeMessage(message: JsonObject, events: StreamEvent[]): void {
+    const { content, ...rest } = message;
+    if (typeof content === "string") {
+      this.#appendText("text", content.slice(this.#cumulativeLength), events);
+      this.#cumulativeLength = Math.max(this.#cumulativeLength, content.length);
+      this.#pushDelta(rest, events);
+    } else {
+      this.#pushDelta(message, events);
+    }
+  }
+
+  #pushAudio(audio: JsonObject, events: StreamEvent[]): void {
+    const { data, transcript, ...facts } = audio;
+    if (this.#audioPart === undefined) {
+      // Snowflake sends an all-empty object (recorded).
+      if ((data ?? "") === "" && (transcript ?? "") === "" && (facts["id"] ?? "") === "") return;
+      this.#audioPart = this.#nextPart++;
+      events.push({
+        type: "part_start",
+        choice: this.#choice,
+        part: this.#audioPart,
+        value: { type: "blob", modality: "audio", content: "" },
+      });
+    }
+    for (const key in facts) keepLast(this.#audioFacts, key, facts[key]);
+    if (typeof transcript === "string") {
+      const earlier = this.#audioFacts["transcript"];
+      this.#audioFacts["transcript"] = (typeof earlier === "string" ? earlier : "") + transcript;
+    }
+    if (typeof data === "string" && data !== "") {
+      events.push({ type: "part_delta", choice: this.#choice, part: this.#audioPart, text: data });
+    }
+  }
+
+  /** An empty delta is no part: it only says that the choice goes on (theopenco/llmgateway#2468). */
+  #appendText(kind: TextKind, text: string, events: StreamEvent[]): void {
+    if (text === "") return;
+    const part = this.#openText(kind, events);
+    events.push({ type: "part_delta", choice: this.#choice, part, text });
+  }
+
+  #openText(kind: TextKind, events: StreamEvent[]): number {
+    const known = this.#textParts.get(kind);
+    if (known !== undefined) return known;
+    const part = this.#nextPart++;
+    this.#textParts.set(kind, part);
+    const value: Part = kind === "refusal" ? refusalPart("") : { type: kind, content: "" };
+    events.push({ type: "part_start", choice: this.#choice, part, value });
+    return part;
+  }
+
+  #addWholePart(value: Part, events: StreamEvent[]): void {
+    const part = this.#nextPart++;
+    events.push({ type: "part_start", choice: this.#choice, part, value });
+    events.push({ type: "part_end", choice: this.#choice, part });
+  }
+
+  /** Told at once, because clients often stop reading here; a later, different word corrects it. */
+  #finish(word: unknown, events: StreamEvent[]): void {
+    const finishReason = decodeFinishReason(word);
+    if (finishReason?.raw === undefined || finishReason.raw === this.#finishWord) return;
+    this.#finishWord = finishReason.raw;
+    this.#toolCalls.flush(events);
+    events.push({ type: "choice_end", choice: this.#choice, finishReason });
+  }
+}
+
+const knownChoiceKeys: ReadonlySet<string> = new Set([
+  "index",
+  "delta",
+  "message",
+  "text",
+  "logprobs",
+  "finish_reason",
+]);
+
+/** A later value replaces an earlier one; null never does. */
+function keepLast(rest: JsonObject, key: string, value: unknown): void {
+  if (value !== null || rest[key] === undefined) rest[key] = value;
+}

@@ -1,0 +1,192 @@
+// Room dialects, openai-chat: the stream of a chat or legacy completion as canonical events, for every provider's variance.
+// Invariant: never throws; the frames of any re-chunking give the same events (law 1), and they fold to the whole answer (law 2).
+
+import { mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
+import type { EventDecoder, SseFrame } from "../dialect.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { createChoiceDecoder, type ChoiceDecoder } from "./choice-stream.ts";
+import { decodeError } from "./error.ts";
+import { collectRawUsage } from "./response.ts";
+import { ownExtensions, paddingKeys } from "./schema.ts";
+import { decodeUsage } from "./usage.ts";
+
+/**
+ * Starts the decoder of one stream.
+ * - `response_start` comes with the first real id or model (Azure's first chunk has neither) and again when a fact is new;
+ *   the last one, just before the end, carries the unknown top-level members, of each the last value.
+ * - `response_end` comes with `[DONE]`, or from `end()` when every choice that began has its finish reason: Perplexity,
+ *   Writer and Groq's errors send no `[DONE]` (recorded). After it nothing more comes.
+ * - Usage is stated whole each time, merged over what came before.
+ */
+export function createStreamDecoder(): EventDecoder {
+  return new ChatStreamDecoder();
+}
+
+class ChatStreamDecoder implements EventDecoder {
+  #id: string | undefined;
+  #model: string | undefined;
+  #serviceTier: string | undefined;
+  #systemFingerprint: string | undefined;
+  #usage: JsonObject | undefined;
+  #hasFailed = false;
+  #isClosed = false;
+  /** Unknown top-level members, last value each. */
+  readonly #rest: JsonObject = {};
+  readonly #choices = new Map<number, ChoiceDecoder>();
+
+  push(frame: SseFrame): StreamEvent[] {
+    if (this.#isClosed) return [];
+    if (frame.commentOnly === true || frame.event === "ping") return [{ type: "keepalive" }];
+    const { data } = frame;
+    if (data === "") return frame.event === undefined ? [{ type: "keepalive" }] : [unrecognized(frame.event)];
+    // `[DONE]` may have blanks around it; nothing else that short and bracketed is sent.
+    if (data.length < 16 && data.trim() === "[DONE]") return this.#close(true);
+    let chunk: unknown;
+    try {
+      chunk = JSON.parse(data);
+    } catch {
+      return frame.event === "error" ? this.#fail({ error: data }) : [unrecognized("invalid_json")];
+    }
+    if (frame.event === "error") return this.#fail(chunk);
+    if (!isJsonObject(chunk)) return this.#fail(chunk);
+    return this.#pushChunk(chunk, frame.event);
+  }
+
+  end(): StreamEvent[] {
+    if (this.#isClosed) return [];
+    const choices = [...this.#choices.values()];
+    const isFinished = !this.#hasFailed && choices.length > 0 && choices.every((choice) => choice.isFinished);
+    return this.#close(isFinished);
+  }
+
+  #pushChunk(chunk: JsonObject, eventName: string | undefined): StreamEvent[] {
+    const events: StreamEvent[] = [];
+    const { choices, usage } = chunk;
+    // Some servers put `"error":null` on every chunk.
+    const error = chunk["error"] === undefined || chunk["error"] === null ? undefined : decodeError(chunk);
+    const rawUsage = collectRawUsage(chunk, isJsonObject(usage) ? usage : undefined);
+    const isChunk = Array.isArray(choices) || rawUsage !== undefined || isChunkKind(chunk["object"]);
+    if (!isChunk && error === undefined) return this.#pushOther(chunk, eventName);
+    if (isChunk) this.#readHead(chunk, events);
+    if (Array.isArray(choices)) {
+      for (const [position, choice] of (choices as unknown[]).entries()) {
+        if (isJsonObject(choice)) this.#choiceAt(choice, position).push(choice, events);
+        else events.push(unrecognized("choice"));
+      }
+    }
+    if (rawUsage !== undefined) {
+      this.#usage = mergeRawUsage(this.#usage, rawUsage);
+      events.push({ type: "usage", usage: decodeUsage(this.#usage) });
+    }
+    if (error !== undefined) {
+      this.#hasFailed = true;
+      events.push({ type: "error", error });
+    }
+    return events;
+  }
+
+  /** Objects that are no chunk. */
+  #pushOther(chunk: JsonObject, eventName: string | undefined): StreamEvent[] {
+    if (chunk["type"] === "ping") return [{ type: "keepalive" }];
+    // Writer's legacy completions: `{"value":"text"}` and nothing else (recorded).
+    if (typeof chunk["value"] === "string") {
+      const events: StreamEvent[] = [];
+      this.#choiceAt({}, 0).push({ text: chunk["value"] }, events);
+      return events;
+    }
+    const bare = decodeError(chunk);
+    if (bare !== undefined) return this.#fail(chunk);
+    return [unrecognized(eventName ?? (typeof chunk["object"] === "string" ? chunk["object"] : "message"))];
+  }
+
+  #readHead(chunk: JsonObject, events: StreamEvent[]): void {
+    let isNews = false;
+    for (const key in chunk) {
+      const value = chunk[key];
+      switch (key) {
+        case "choices":
+        case "usage":
+        case "error":
+          break;
+        // Id and model are those of the first chunk that has any.
+        case "id":
+          if (this.#id === undefined && isFilled(value)) {
+            this.#id = value;
+            isNews = true;
+          }
+          break;
+        case "model":
+          if (this.#model === undefined && isFilled(value)) {
+            this.#model = value;
+            isNews = true;
+          }
+          break;
+        case "service_tier":
+          if (isFilled(value) && value !== this.#serviceTier) {
+            this.#serviceTier = value;
+            isNews = true;
+          }
+          break;
+        case "system_fingerprint":
+          if (isFilled(value) && value !== this.#systemFingerprint) {
+            this.#systemFingerprint = value;
+            isNews = true;
+          }
+          break;
+        default:
+          if (!paddingKeys.has(key) && (value !== null || this.#rest[key] === undefined)) this.#rest[key] = value;
+      }
+    }
+    if (isNews) events.push({ type: "response_start", ...this.#head() });
+  }
+
+  #head(): { id?: string; model?: string; serviceTier?: string; systemFingerprint?: string } {
+    return {
+      ...(this.#id === undefined ? {} : { id: this.#id }),
+      ...(this.#model === undefined ? {} : { model: this.#model }),
+      ...(this.#serviceTier === undefined ? {} : { serviceTier: this.#serviceTier }),
+      ...(this.#systemFingerprint === undefined ? {} : { systemFingerprint: this.#systemFingerprint }),
+    };
+  }
+
+  #choiceAt(choice: JsonObject, position: number): ChoiceDecoder {
+    const index = typeof choice["index"] === "number" ? choice["index"] : position;
+    const known = this.#choices.get(index);
+    if (known !== undefined) return known;
+    const decoder = createChoiceDecoder(index);
+    this.#choices.set(index, decoder);
+    return decoder;
+  }
+
+  #fail(body: unknown): StreamEvent[] {
+    const error = decodeError(body);
+    if (error === undefined) return [unrecognized(isJsonObject(body) ? "error" : "no_object")];
+    this.#hasFailed = true;
+    return [{ type: "error", error }];
+  }
+
+  #close(isComplete: boolean): StreamEvent[] {
+    this.#isClosed = true;
+    const events: StreamEvent[] = [];
+    for (const choice of this.#choices.values()) choice.close(events);
+    if (Object.keys(this.#rest).length > 0) {
+      events.push({ type: "response_start", ...this.#head(), ...ownExtensions(this.#rest) });
+    }
+    if (isComplete) events.push({ type: "response_end" });
+    return events;
+  }
+}
+
+const maxNameLength = 64;
+
+function unrecognized(name: string): StreamEvent {
+  return { type: "unrecognized", name: name.slice(0, maxNameLength) };
+}
+
+function isFilled(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+function isChunkKind(kind: unknown): boolean {
+  return kind === "chat.completion.chunk" || kind === "chat.completion" || kind === "text_completion";
+}
