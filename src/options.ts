@@ -1,0 +1,200 @@
+// Options: what is local to this pod. One zod schema that the file, the environment and the flags all meet, and its error.
+// Holds no policy: routing, budgets and guardrails come from the policy document. cli/ reads files and variables.
+
+import { z } from "zod";
+
+// A `title` is what an error line says was expected.
+const address = z
+  .string()
+  // The last group is 0 to 65535.
+  .regex(
+    /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]/]+):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/,
+  )
+  .meta({ title: "an address as host:port, e.g. 127.0.0.1:4141" });
+
+const httpUrl = z.url({ protocol: /^https?$/ }).meta({ title: "an http or https URL" });
+
+const credentialReference = z
+  .union([
+    z.strictObject({
+      env: z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+        .meta({ title: "the name of an environment variable", description: "Environment variable that holds the key" }),
+    }),
+    z.strictObject({
+      file: z.string().min(1).meta({
+        title: "the path of a file",
+        description: "File that holds the key; read again when it changes",
+      }),
+    }),
+  ])
+  .meta({ title: "{env: NAME} or {file: PATH}" });
+
+/** Where a credential of Outrider's own comes from; the value itself is never in a document. */
+export type CredentialReference = z.infer<typeof credentialReference>;
+
+const providerOptions = z.strictObject({
+  baseUrl: httpUrl.optional().meta({
+    title: "an http or https URL",
+    description: "What this provider's SDKs call their base URL",
+  }),
+  preset: z.string().min(1).optional().meta({ description: "Id of the built-in provider that this one behaves like" }),
+});
+
+export const captureModes = ["none", "span", "event", "both"] as const;
+
+/** Whether message content goes into telemetry, and where. */
+export type CaptureMode = (typeof captureModes)[number];
+
+const usdPerMillion = z.number().min(0);
+
+/** Everything that can be set, with its default and description; docs/options.md and schemas/options.schema.json are made from it. */
+export const optionsSchema = z.strictObject({
+  listen: z
+    .array(address)
+    .min(1)
+    .default(["127.0.0.1:4141", "[::1]:4141"])
+    .meta({ description: "Data-plane addresses; one in IPv6 is skipped where the machine has none" }),
+  admin: address.default("127.0.0.1:4142").meta({
+    title: "an address as host:port, e.g. 127.0.0.1:4142",
+    description: "Address of the read-only admin pages",
+  }),
+  app: z.string().min(1).optional().meta({ description: "Name of the service beside Outrider (`outrider.app`)" }),
+  providers: z.record(z.string(), providerOptions).default({}),
+  credentials: z.record(z.string(), credentialReference).default({}),
+  telemetry: z
+    .strictObject({
+      capture: z.enum(captureModes).default("none").meta({
+        description: "Message content in telemetry: nowhere, on spans, in log events, or both",
+      }),
+      captureMaxCharacters: z.int().min(0).max(1_048_576).default(8192).meta({
+        description: "Longest single message content that is captured; the rest is cut",
+      }),
+      requestUsage: z.boolean().default(true).meta({
+        description: "Ask for usage on streamed chat when the client did not, and take the extra frame out again",
+      }),
+      propagate: z.enum(["auto", "always", "never"]).default("auto").meta({
+        description: "Send `traceparent` to providers; auto: only to loopback and private addresses",
+      }),
+    })
+    .prefault({}),
+  prices: z
+    .strictObject({
+      overrides: z
+        .array(
+          z.strictObject({
+            provider: z.string().min(1),
+            model: z.string().min(1).meta({ description: "Model name; `*` at the end matches any rest" }),
+            inputUsdPerMillion: usdPerMillion,
+            outputUsdPerMillion: usdPerMillion,
+            cacheReadUsdPerMillion: usdPerMillion.optional(),
+            cacheWriteUsdPerMillion: usdPerMillion.optional(),
+          }),
+        )
+        .default([])
+        .meta({ description: "Prices in USD per million tokens that win over the catalogue" }),
+    })
+    .prefault({}),
+  timeouts: z
+    .strictObject({
+      connectMs: z.int().min(1).max(600_000).default(4000).meta({ description: "To open a connection to a provider" }),
+      firstByteMs: z.int().min(1).max(3_600_000).default(600_000).meta({
+        description: "From the sent request to the provider's first byte",
+      }),
+      idleMs: z.int().min(1).max(3_600_000).default(300_000).meta({
+        description: "Longest silence inside a provider's answer",
+      }),
+      totalMs: z.int().min(1).max(7_200_000).default(1_800_000).meta({
+        description: "For the whole exchange",
+      }),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      maxBodyBytes: z.int().min(1).max(1_073_741_824).default(33_554_432).meta({
+        description: "Largest request body",
+      }),
+      maxConnections: z.int().min(1).max(65_535).default(2048).meta({
+        description: "Client connections open at once, per address",
+      }),
+      drainSeconds: z.number().min(0).max(3600).default(25).meta({
+        description: "How long a stop waits for exchanges under way",
+      }),
+    })
+    .prefault({}),
+  hosts: z.array(z.string().min(1)).default([]).meta({
+    description: "Further Host names that both ports answer to, besides localhost, 127.0.0.1 and [::1]",
+  }),
+});
+
+/** All options, defaults filled in. */
+export type Options = z.infer<typeof optionsSchema>;
+
+/** Options as a person writes them: every key may be absent. */
+export type OptionsInput = z.input<typeof optionsSchema>;
+
+/** One thing that is wrong with the options; for people, one line, never a credential. */
+export type OptionsIssue = {
+  /** The file, variable or flag it came from; absent when the thrower does not know, then the reader of the file adds it. */
+  source?: string;
+  /** Dotted path of the key, e.g. `providers.local.preset`, or the variable's name; absent when the whole document is meant. */
+  path?: string;
+} & ({ expected: string; found: string; nearest?: string } | { message: string });
+
+/** The options cannot be used. Every room that finds something wrong with its part throws this; cli prints a line per issue. */
+export class OptionsError extends Error {
+  readonly issues: readonly OptionsIssue[];
+  /** The file could not be read at all, as opposed to: it says something wrong. */
+  readonly unreadable: boolean;
+
+  constructor(issues: readonly OptionsIssue[], { unreadable = false } = {}) {
+    super(issues.map(formatOptionsIssue).join("\n"));
+    this.name = "OptionsError";
+    this.issues = issues;
+    this.unreadable = unreadable;
+  }
+}
+
+/** `outrider.yaml: limits.maxBodyBytes: expected an integer ≥ 1, found "ten"`. */
+export function formatOptionsIssue(issue: OptionsIssue): string {
+  const what = "message" in issue ? issue.message : `expected ${issue.expected}, found ${quote(issue.found)}`;
+  const hint = "nearest" in issue && issue.nearest !== undefined ? `; did you mean ${quote(issue.nearest)}?` : "";
+  return [issue.source, issue.path, `${what}${hint}`].filter((part) => part !== undefined).join(": ");
+}
+
+const longestQuote = 80;
+
+/** A text of the operator's in double quotes, cut, with control and direction marks escaped, so that one issue stays one line. */
+export function quote(text: string): string {
+  const cut = text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text;
+  return JSON.stringify(cut).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (mark) => `\\u{${mark.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** The candidate that a person most likely meant; undefined when none is near. */
+export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+  let nearest: string | undefined;
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < least && distance < candidate.length) [nearest, least] = [candidate, distance];
+  }
+  return nearest;
+}
+
+/** Levenshtein's. */
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column++) {
+      const substitution = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
+      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[to.length] ?? 0;
+}

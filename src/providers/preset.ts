@@ -1,0 +1,42 @@
+// Room providers: what a row of presets.json is. The rows are data; this is their schema.
+// Only tests run it: a process does not check its own data at start (13 ms).
+
+import { z } from "zod";
+
+import type { DialectId } from "../dialects/index.ts";
+import { isProviderId } from "./provider.ts";
+
+const dialectIds = ["openai-chat", "anthropic-messages", "embeddings"] as const satisfies readonly DialectId[];
+
+const baseUrl = z
+  .string()
+  .regex(/^https?:\/\/[^/?#@\s]+(\/[^/?#@\s]+)*$/, "an http or https URL without trailing slash, query and user name");
+
+/** One row of presets.json. */
+export const presetSchema = z.strictObject({
+  id: z.string().refine(isProviderId),
+  telemetryName: z.string().regex(/^[a-z0-9_.]+$/),
+  /** Absent for what people host themselves. */
+  priceId: z.string().min(1).optional(),
+  baseUrl,
+  /** Relative to the base URL, for a dialect that lives elsewhere: `anthropic`, `../anthropic`. */
+  dialectBase: z.partialRecord(z.enum(dialectIds), z.string().regex(/^(\.\.\/)*[a-z0-9/]+$/)).optional(),
+  dialects: z.array(z.enum(dialectIds)).min(1),
+  auth: z.discriminatedUnion("scheme", [
+    z.strictObject({ scheme: z.literal("bearer") }),
+    z.strictObject({ scheme: z.literal("header"), name: z.string().regex(/^[a-z][a-z0-9-]*$/) }),
+    z.strictObject({ scheme: z.literal("none") }),
+  ]),
+  keyEnv: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/)),
+  /** What the provider's own SDKs read their base URL from; for people, Outrider never reads it. */
+  baseUrlEnv: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/)),
+  usageOnRequest: z.boolean(),
+  /**
+   * Where the row was read: V vercel/ai, P Portkey gateway, L LiteLLM, S the official SDK, C recorded traffic,
+   * R run against the SDK, G genai-prices, K general knowledge (not verified).
+   */
+  evidence: z.array(z.enum(["V", "P", "L", "S", "C", "R", "G", "K"])).min(1),
+});
+
+/** One built-in provider, as presets.json has it. */
+export type Preset = z.infer<typeof presetSchema>;
