@@ -1,0 +1,237 @@
+// Room telemetry: puts the room together. Invariant: nothing here throws into the request path or makes it wait.
+
+import type { Clock } from "../clock.ts";
+import type { Options } from "../options.ts";
+import type { ExchangeRecord } from "../record/index.ts";
+import { BoundedBatch, type BatchSettings, type DropReason } from "./batch.ts";
+import { createDataPointExporter } from "./data-point-exporter.ts";
+import type { LogOrigin } from "./direct-log.ts";
+import { DirectTracer } from "./direct-span.ts";
+import { emitEvents } from "./events.ts";
+import { PullReader } from "./exposition.ts";
+import { ExchangeMetrics } from "./metrics.ts";
+import { MetricStore, type Series } from "./metric-store.ts";
+import { readTelemetryOptions, type Environment, type QueueOptions, type Signal, type TelemetryOptions } from "./options.ts";
+import { createLogProcessor, createSpanProcessor, sizeOfRecord } from "./processors.ts";
+import { createExporters, createResource, createSampler, startSdk, watchPartialSuccess, type Exporters, type RunningSdk } from "./sdk.ts";
+import { attr, own, scope } from "./semconv.ts";
+import { LiveExchange, passContextThrough, type SpanSettings } from "./span.ts";
+import type { ExchangeTrace, InboundContext, SignalAccounting, Telemetry } from "./telemetry.ts";
+import { PeriodicExportingMetricReader, type IMetricReader } from "@opentelemetry/sdk-metrics";
+import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace";
+
+export interface TelemetrySettings {
+  options: Options["telemetry"];
+  /** Name of the service beside Outrider; default `OTEL_SERVICE_NAME`. */
+  app?: string | undefined;
+  /** Standard OTEL_* variables and OUTRIDER_SEMCONV; read once. */
+  environment: Environment;
+  clock: Clock;
+  /** Whether a model's name may be a metric label; `provider` is Outrider's id. */
+  isKnownModel(provider: string, model: string): boolean;
+  version: string;
+  /** Where to send instead of where the environment says; owned and closed by the telemetry. */
+  exporters?: Exporters;
+  /** Hears about wrong variables at once and about failed exports at most once a minute; default: one line to stderr. */
+  log?: { warn(fields: Record<string, unknown>, message: string): void };
+}
+
+/** Approximate bytes of spans, and of log records, that may wait for a slow collector. */
+const maxQueueBytes = 16 * 1024 * 1024;
+const maxExports = 3;
+const retryDelayMs = 1000;
+const warningIntervalMs = 60_000;
+
+type Warn = (message: string, fields?: Record<string, unknown>) => void;
+
+const nothing: SignalAccounting = { produced: 0, exported: 0, dropped: 0, queued: 0 };
+
+/** Starts telemetry; the caller owns it and calls `shutdown`. */
+export function createTelemetry(settings: TelemetrySettings): Telemetry {
+  const options = readTelemetryOptions(settings.options, settings.environment, settings.app);
+  const log = settings.log ?? { warn: (_fields, message) => process.stderr.write(`${message}\n`) };
+  const warn = (message: string, fields: Record<string, unknown> = {}): void => log.warn(fields, message);
+  for (const warning of options.warnings) warn(warning);
+  return options.disabled ? createDisabledTelemetry() : new RunningTelemetry(options, settings, warn);
+}
+
+/** `OTEL_SDK_DISABLED=true`: trace context still passes through. */
+function createDisabledTelemetry(): Telemetry {
+  return {
+    open: (_record, context) => passContextThrough(context),
+    close: () => undefined,
+    exposition: async () => "",
+    accounting: () => ({ traces: nothing, logs: nothing, metrics: nothing }),
+    shutdown: async () => undefined,
+  };
+}
+
+class RunningTelemetry implements Telemetry {
+  readonly #metrics: ExchangeMetrics;
+  readonly #spanSettings: SpanSettings;
+  readonly #spans: BoundedBatch<ReadableSpan> | undefined;
+  readonly #logs: BoundedBatch<ReadableLogRecord> | undefined;
+  readonly #dataPoints: ReturnType<typeof createDataPointExporter> | undefined;
+  readonly #pull: PullReader;
+  readonly #sdk: RunningSdk;
+  /** Absent when traces are not exported. */
+  readonly #tracer: DirectTracer | undefined;
+  /** Absent when logs are not exported. */
+  readonly #logOrigin: LogOrigin | undefined;
+  readonly #clock: Clock;
+  readonly #warn: Warn;
+  #lastWarningMs = -Infinity;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: TelemetryOptions, settings: TelemetrySettings, warn: Warn) {
+    const { clock, version } = settings;
+    this.#clock = clock;
+    this.#warn = warn;
+    const legacy = options.semconv !== "current";
+    this.#spanSettings = {
+      legacy,
+      captureOnSpans: options.capture === "span" || options.capture === "both",
+      captureOnEvents: options.capture === "event" || options.capture === "both",
+      captureMaxCharacters: options.captureMaxCharacters,
+    };
+    const store = new MetricStore({ ...scope, version }, () => clock.epochMs());
+    this.#metrics = new ExchangeMetrics(store, { semconv: options.semconv, isKnownModel: settings.isKnownModel });
+    const exporters = settings.exporters ?? createExporters(options);
+    const resource = createResource(options, version);
+    if (exporters.spans !== undefined) this.#spans = this.#createBatch("traces", exporters.spans, options.spanQueue);
+    if (exporters.logs !== undefined) this.#logs = this.#createBatch("logs", exporters.logs, options.logQueue);
+    const readers: IMetricReader[] = [];
+    if (exporters.metrics !== undefined) {
+      const dataPoints = createDataPointExporter(exporters.metrics, this.#hooks("metrics"));
+      watchPartialSuccess(exporters.metrics, (items) => dataPoints.refuse(items));
+      this.#dataPoints = dataPoints;
+      readers.push(
+        new PeriodicExportingMetricReader({
+          exporter: dataPoints.exporter,
+          exportIntervalMillis: options.metricIntervalMs,
+          exportTimeoutMillis: options.metricTimeoutMs,
+          metricProducers: [store.producer(resource, options.temporality)],
+        }),
+      );
+    }
+    this.#pull = new PullReader(store.producer(resource, "cumulative"));
+    this.#reportQueues(store);
+    const sampler = createSampler(options.sampler);
+    const spanProcessor = this.#spans === undefined ? undefined : createSpanProcessor(this.#spans);
+    const logRecordProcessor = this.#logs === undefined ? undefined : createLogProcessor(this.#logs);
+    this.#sdk = startSdk({
+      resource,
+      sampler,
+      spanProcessor,
+      logRecordProcessor,
+      metricReaders: [this.#pull, ...readers],
+    });
+    const shared = { resource, scope: { ...scope, version } };
+    if (spanProcessor !== undefined) {
+      const { onEnd } = spanProcessor;
+      this.#tracer = new DirectTracer({ ...shared, sampler, maxValueLength: options.maxSpanValueLength, onEnd });
+    }
+    if (logRecordProcessor !== undefined) {
+      const logs = this.#logs;
+      this.#logOrigin = { ...shared, maxValueLength: options.maxLogValueLength, onEmit: (record) => logs?.add(record) };
+    }
+  }
+
+  open(record: ExchangeRecord, context: InboundContext): ExchangeTrace {
+    this.#metrics.open(record);
+    if (this.#tracer === undefined) return passContextThrough(context);
+    return new LiveExchange(this.#tracer, record, context, this.#spanSettings);
+  }
+
+  close(record: ExchangeRecord, exchangeTrace: ExchangeTrace): void {
+    try {
+      if (exchangeTrace instanceof LiveExchange) {
+        const groups = exchangeTrace.end(record);
+        if (groups === undefined) return;
+        this.#metrics.close(record);
+        if (this.#logOrigin !== undefined) emitEvents(this.#logOrigin, record, exchangeTrace.spanContext, groups);
+        return;
+      }
+      this.#metrics.close(record);
+    } catch (error) {
+      this.#warnSometimes(`an exchange could not be reported: ${error instanceof Error ? error.message : "unknown"}`);
+    }
+  }
+
+  exposition(): Promise<string> {
+    return this.#pull.exposition();
+  }
+
+  accounting(): ReturnType<Telemetry["accounting"]> {
+    return {
+      traces: this.#spans?.accounting() ?? nothing,
+      logs: this.#logs?.accounting() ?? nothing,
+      metrics: this.#dataPoints?.accounting() ?? nothing,
+    };
+  }
+
+  shutdown(timeoutMs: number): Promise<void> {
+    return (this.#closing ??= this.#shutdown(timeoutMs));
+  }
+
+  async #shutdown(timeoutMs: number): Promise<void> {
+    // Spans and records first: their drops are themselves a metric. A tenth is left for the metrics.
+    const endMs = this.#clock.nowMs() + timeoutMs;
+    await Promise.all([this.#spans?.shutdown(timeoutMs * 0.9), this.#logs?.shutdown(timeoutMs * 0.9)]);
+    const deadline = Promise.withResolvers<void>();
+    const timer = setTimeout(deadline.resolve, Math.max(1, endMs - this.#clock.nowMs()));
+    await Promise.race([this.#sdk.shutdown().catch(() => undefined), deadline.promise]);
+    this.#dataPoints?.abandon();
+    clearTimeout(timer);
+  }
+
+  #createBatch<Item extends ReadableSpan | ReadableLogRecord>(
+    signal: Signal,
+    exporter: ConstructorParameters<typeof BoundedBatch<Item>>[0],
+    queue: QueueOptions,
+  ): BoundedBatch<Item> {
+    const settings: BatchSettings = { ...queue, maxQueueBytes, maxExports, retryDelayMs };
+    const batch = new BoundedBatch<Item>(exporter, settings, { sizeOf: sizeOfRecord, ...this.#hooks(signal) });
+    watchPartialSuccess(exporter, (items) => batch.refuse(items));
+    return batch;
+  }
+
+  #hooks(signal: Signal): { onDrop(reason: DropReason, items: number): void; onFailure(message: string): void } {
+    return {
+      onDrop: (reason, items) => {
+        const attributes = { [own.telemetrySignal]: signal, [own.telemetryReason]: reason };
+        this.#metrics.instruments.telemetryDropped.series(attributes).add(items);
+      },
+      onFailure: (message) => this.#warnSometimes(`${signal} were not delivered: ${message}`),
+    };
+  }
+
+  #warnSometimes(message: string): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#lastWarningMs < warningIntervalMs) return;
+    this.#lastWarningMs = nowMs;
+    const { traces, logs, metrics } = this.accounting();
+    const dropped = { spans: traces.dropped, logRecords: logs.dropped, dataPoints: metrics.dropped };
+    this.#warn(`telemetry: ${message}`, { dropped });
+  }
+
+  /** The queues' state under the names of the SDK's own conventions. */
+  #reportQueues(store: MetricStore): void {
+    const { sdkSpanQueueSize, sdkSpanQueueCapacity, sdkLogQueueSize, sdkLogQueueCapacity } = this.#metrics.instruments;
+    const component = (type: string): Record<string, string> => ({
+      [attr.otelComponentName]: `${type}/0`,
+      [attr.otelComponentType]: type,
+    });
+    const spans = component("batching_span_processor");
+    const logs = component("batching_log_processor");
+    this.#mirror(store, this.#spans, sdkSpanQueueSize.series(spans), sdkSpanQueueCapacity.series(spans));
+    this.#mirror(store, this.#logs, sdkLogQueueSize.series(logs), sdkLogQueueCapacity.series(logs));
+  }
+
+  #mirror<Item>(store: MetricStore, batch: BoundedBatch<Item> | undefined, size: Series, capacity: Series): void {
+    if (batch === undefined) return;
+    capacity.set(batch.capacity);
+    store.onCollect(() => size.set(batch.accounting().queued));
+  }
+}

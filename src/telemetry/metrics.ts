@@ -1,0 +1,272 @@
+// Room telemetry: the metrics of a closed exchange.
+// Invariant: labels are bounded. Model names come from clients, so one that the price catalogue does not know becomes `other` here
+// (the true name is on the span); methods and error types come from short lists.
+
+import type { Attributes } from "@opentelemetry/api";
+
+import type { Usage } from "../canonical/index.ts";
+import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
+import { attemptErrorType, boundMethod, inferenceOperations, routeOf, serverErrorType, targetOf } from "./attributes.ts";
+import { LabelCache, type Instrument, type LabelSet, type MetricStore } from "./metric-store.ts";
+import type { SemconvMode } from "./options.ts";
+import { attr, legacyAttr, metricDefinitions, own, type MetricKey } from "./semconv.ts";
+
+export interface MetricSettings {
+  semconv: SemconvMode;
+  /** Whether a model's name may be a label; `provider` is Outrider's id. Asked for each call, so it must be cheap. */
+  isKnownModel(provider: string, model: string): boolean;
+}
+
+/** Name of a model that may not be a label. */
+const otherModel = "other";
+
+type Modality = "text" | "image" | "audio" | "unknown";
+
+/** Records exchanges into a store; owns the instruments and the caches of their label sets. */
+export class ExchangeMetrics {
+  readonly instruments: Record<MetricKey, Instrument>;
+  readonly #settings: MetricSettings;
+  readonly #labels = new LabelCache();
+
+  constructor(store: MetricStore, settings: MetricSettings) {
+    const define = (key: MetricKey): Instrument => store.define(metricDefinitions[key]);
+    // Object.fromEntries loses the keys' type; the list is the table's own.
+    this.instruments = Object.fromEntries(
+      (Object.keys(metricDefinitions) as MetricKey[]).map((key) => [key, define(key)]),
+    ) as Record<MetricKey, Instrument>;
+    this.#settings = settings;
+  }
+
+  open(record: ExchangeRecord): void {
+    this.#active(record).of(this.instruments.activeRequests).add(1);
+  }
+
+  close(record: ExchangeRecord): void {
+    this.#active(record).of(this.instruments.activeRequests).add(-1);
+    this.#recordServer(record);
+    const operation = record.operation?.name;
+    record.groups.forEach((group, index) => {
+      for (const attempt of group.attempts) this.#recordAttempt(group, attempt);
+      if (operation === undefined) return;
+      this.#recordGroup(record, operation, group);
+      const before = record.groups[index - 1];
+      if (group.reason === "fallback" && before !== undefined) this.#recordFallback(before, group);
+    });
+    for (const { reason, severity } of record.losses) {
+      this.#one(this.instruments.losses, `loss|${reason}|${severity}`, () => ({
+        [own.lossReason]: reason,
+        [own.lossSeverity]: severity,
+      }));
+    }
+    const { end } = record;
+    if (record.stream && end !== undefined) {
+      this.#one(this.instruments.streamsEnded, `stream|${end}`, () => ({ [own.streamEnd]: end }));
+    }
+  }
+
+  #one(instrument: Instrument, key: string, create: () => Attributes): void {
+    this.#labels.get(key, create).of(instrument).add(1);
+  }
+
+  #active(record: ExchangeRecord): LabelSet {
+    const method = boundMethod(record.http.method);
+    return this.#labels.get(`active|${method}`, () => ({ [attr.httpRequestMethod]: method, [attr.urlScheme]: "http" }));
+  }
+
+  #recordServer(record: ExchangeRecord): void {
+    const { http, overheadMs } = record;
+    const method = boundMethod(http.method);
+    const errorType = serverErrorType(record);
+    const route = routeOf(record);
+    const key = `server|${method}|${route}|${http.statusCode}|${http.protocolVersion}|${errorType}`;
+    this.#labels
+      .get(key, () => ({
+        [attr.httpRequestMethod]: method,
+        [attr.urlScheme]: "http",
+        ...(route === undefined ? {} : { [attr.httpRoute]: route }),
+        ...(http.statusCode === undefined ? {} : { [attr.httpStatusCode]: http.statusCode }),
+        [attr.networkProtocolVersion]: http.protocolVersion,
+        ...(errorType === undefined ? {} : { [attr.errorType]: errorType }),
+      }))
+      .of(this.instruments.serverDuration)
+      .record((record.durationMs ?? 0) / 1000);
+    if (overheadMs === undefined) return;
+    this.#overhead("request", overheadMs.request);
+    if (overheadMs.firstByte !== undefined) this.#overhead("first_byte", overheadMs.firstByte);
+    this.#overhead("total", overheadMs.total);
+  }
+
+  #overhead(phase: string, durationMs: number): void {
+    this.#labels
+      .get(`overhead|${phase}`, () => ({ [own.overheadPhase]: phase }))
+      .of(this.instruments.overhead)
+      .record(durationMs / 1000);
+  }
+
+  #recordAttempt(group: AttemptGroup, attempt: WireAttempt): void {
+    const errorType = attemptErrorType(attempt);
+    const method = boundMethod(attempt.method);
+    const { statusCode, serverAddress, serverPort, reason } = attempt;
+    this.#labels
+      .get(`client|${method}|${serverAddress}|${serverPort}|${statusCode}|${errorType}`, () => ({
+        [attr.httpRequestMethod]: method,
+        [attr.serverAddress]: serverAddress,
+        [attr.serverPort]: serverPort,
+        ...(statusCode === undefined ? {} : { [attr.httpStatusCode]: statusCode }),
+        ...(errorType === undefined ? {} : { [attr.errorType]: errorType }),
+      }))
+      .of(this.instruments.clientDuration)
+      .record((attempt.durationMs ?? 0) / 1000);
+    this.#one(this.instruments.attempts, `attempt|${group.providerName}|${reason}|${errorType}`, () => ({
+      [attr.providerName]: group.providerName,
+      [own.attemptReason]: reason,
+      ...(errorType === undefined ? {} : { [attr.errorType]: errorType }),
+    }));
+  }
+
+  #recordGroup(record: ExchangeRecord, operation: string, group: AttemptGroup): void {
+    const inference = inferenceOperations.has(operation);
+    const requestModel = this.#boundModel(group, group.requestModel);
+    const responseModel = this.#boundModel(group, group.response?.model);
+    const key = `${operation}|${group.providerName}|${requestModel}|${responseModel}|${group.serverAddress}|${group.serverPort}`;
+    const call = (): Attributes => ({
+      [attr.operationName]: operation,
+      [attr.providerName]: group.providerName,
+      ...(requestModel === undefined ? {} : { [attr.requestModel]: requestModel }),
+      ...(responseModel === undefined ? {} : { [attr.responseModel]: responseModel }),
+      [attr.serverAddress]: group.serverAddress,
+      [attr.serverPort]: group.serverPort,
+    });
+    const { semconv } = this.#settings;
+    const errorType = group.failure?.code;
+    const duration = (group.durationMs ?? 0) / 1000;
+    const failing = this.#labels.get(`duration|${key}|${errorType}`, () => ({
+      ...call(),
+      ...(errorType === undefined ? {} : { [attr.errorType]: errorType }),
+    }));
+    if (inference && semconv !== "legacy") failing.of(this.instruments.inferenceDuration).record(duration);
+    if (!inference || semconv !== "current") failing.of(this.instruments.operationDuration).record(duration);
+    if (inference) {
+      if (semconv !== "legacy") this.#recordInference(key, call, group);
+      if (semconv !== "current") this.#recordLegacy(key, call, group);
+    }
+    this.#recordSpend(operation, requestModel, group);
+  }
+
+  #recordInference(key: string, call: () => Attributes, group: AttemptGroup): void {
+    const labels = this.#labels.get(`call|${key}`, call);
+    const { instruments } = this;
+    if (group.timeToFirstChunkMs !== undefined) {
+      labels.of(instruments.timeToFirstChunk).record(group.timeToFirstChunkMs / 1000);
+    }
+    if (group.chunkGapsMs !== undefined && group.chunkGapsMs.length > 0) {
+      const series = labels.of(instruments.timePerOutputChunk);
+      for (const gapMs of group.chunkGapsMs) series.record(gapMs / 1000);
+    }
+    const { usage } = group;
+    if (usage === undefined) return;
+    if (usage.inputTokens !== undefined) labels.of(instruments.operationInput).record(usage.inputTokens);
+    if (usage.outputTokens !== undefined) labels.of(instruments.operationOutput).record(usage.outputTokens);
+    const count = (instrument: Instrument, modality: Modality, tokens: number): void => {
+      this.#labels
+        .get(`${modality}|${key}`, () => ({ ...call(), [attr.tokenModality]: modality }))
+        .of(instrument)
+        .add(tokens);
+    };
+    const split = (instrument: Instrument, total: number | undefined, parts: ModalitySplit): void => {
+      if (total === undefined) return;
+      const { text, image, audio } = parts;
+      if (text === undefined && image === undefined && audio === undefined) return count(instrument, "unknown", total);
+      if (image !== undefined && image > 0) count(instrument, "image", image);
+      if (audio !== undefined && audio > 0) count(instrument, "audio", audio);
+      const rest = total - (image ?? 0) - (audio ?? 0);
+      // What the provider leaves unnamed beside images and audio is text.
+      count(instrument, "text", Math.max(0, rest));
+    };
+    split(instruments.usageInput, usage.inputTokens, inputSplit(usage));
+    split(instruments.usageOutput, usage.outputTokens, outputSplit(usage));
+    split(instruments.usageCacheRead, usage.cacheReadTokens, cacheReadSplit(usage));
+    if (usage.cacheWriteTokens !== undefined) count(instruments.usageCacheWrite, "unknown", usage.cacheWriteTokens);
+    if (usage.reasoningTokens !== undefined) count(instruments.usageReasoning, "unknown", usage.reasoningTokens);
+  }
+
+  /** The names of the conventions before September 2026, as their migration guide maps them. */
+  #recordLegacy(key: string, call: () => Attributes, group: AttemptGroup): void {
+    const system = { [legacyAttr.system]: group.providerName };
+    const labels = this.#labels.get(`legacy|${key}`, () => ({ ...call(), ...system }));
+    if (group.timeToFirstChunkMs !== undefined) {
+      labels.of(this.instruments.legacyTimeToFirstChunk).record(group.timeToFirstChunkMs / 1000);
+    }
+    for (const gapMs of group.chunkGapsMs ?? []) {
+      labels.of(this.instruments.legacyTimePerOutputChunk).record(gapMs / 1000);
+    }
+    const count = (type: "input" | "output", tokens: number | undefined): void => {
+      if (tokens === undefined) return;
+      this.#labels
+        .get(`legacy|${type}|${key}`, () => ({ ...call(), ...system, [legacyAttr.tokenType]: type }))
+        .of(this.instruments.legacyTokenUsage)
+        .record(tokens);
+    };
+    count("input", group.usage?.inputTokens);
+    count("output", group.usage?.outputTokens);
+  }
+
+  #recordSpend(operation: string, requestModel: string | undefined, group: AttemptGroup): void {
+    const { providerName, usageSource, cost } = group;
+    this.#one(this.instruments.usageRecords, `usage|${providerName}|${usageSource}`, () => ({
+      [attr.providerName]: providerName,
+      [own.usageSource]: usageSource,
+    }));
+    if (cost === undefined) return;
+    this.#one(this.instruments.costLookups, `lookup|${providerName}|${cost.status}`, () => ({
+      [attr.providerName]: providerName,
+      [own.costOutcome]: cost.status,
+    }));
+    if (cost.nanoUsd === undefined) return;
+    this.#labels
+      .get(`cost|${operation}|${providerName}|${requestModel}|${cost.status}`, () => ({
+        [attr.operationName]: operation,
+        [attr.providerName]: providerName,
+        ...(requestModel === undefined ? {} : { [attr.requestModel]: requestModel }),
+        [own.costStatus]: cost.status,
+      }))
+      .of(this.instruments.cost)
+      .add(cost.nanoUsd);
+  }
+
+  #recordFallback(before: AttemptGroup, group: AttemptGroup): void {
+    const from = targetOf(before, this.#boundModel(before, before.requestModel));
+    const to = targetOf(group, this.#boundModel(group, group.requestModel));
+    const reason = before.failure?.code ?? "unknown";
+    const outcome = group.failure === undefined ? "success" : "failure";
+    this.#one(this.instruments.fallbacks, `fallback|${from}|${to}|${reason}|${outcome}`, () => ({
+      [own.fallbackFrom]: from,
+      [own.fallbackTo]: to,
+      [own.fallbackReason]: reason,
+      [own.fallbackOutcome]: outcome,
+    }));
+  }
+
+  #boundModel(group: AttemptGroup, model: string | undefined): string | undefined {
+    if (model === undefined) return undefined;
+    return this.#settings.isKnownModel(group.provider, model) ? model : otherModel;
+  }
+}
+
+interface ModalitySplit {
+  text: number | undefined;
+  image: number | undefined;
+  audio: number | undefined;
+}
+
+function inputSplit(usage: Usage): ModalitySplit {
+  return { text: usage.inputTextTokens, image: usage.inputImageTokens, audio: usage.inputAudioTokens };
+}
+
+function outputSplit(usage: Usage): ModalitySplit {
+  return { text: usage.outputTextTokens, image: usage.outputImageTokens, audio: usage.outputAudioTokens };
+}
+
+function cacheReadSplit(usage: Usage): ModalitySplit {
+  return { text: usage.cacheReadTextTokens, image: usage.cacheReadImageTokens, audio: usage.cacheReadAudioTokens };
+}

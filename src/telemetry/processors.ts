@@ -1,0 +1,54 @@
+// Room telemetry: the SDK's processor interfaces over a bounded batch.
+// Invariant: what was sampled out is neither queued nor counted as produced.
+
+import { TraceFlags } from "@opentelemetry/api";
+import type { LogRecordProcessor, ReadableLogRecord } from "@opentelemetry/sdk-logs";
+import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
+
+import type { BoundedBatch } from "./batch.ts";
+
+/** Feeds ended spans to the batch, which the caller owns and shuts down. */
+export function createSpanProcessor(batch: BoundedBatch<ReadableSpan>): SpanProcessor {
+  return {
+    onStart: () => undefined,
+    onEnd: (span) => {
+      if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0) batch.add(span);
+    },
+    forceFlush: () => batch.flush(),
+    shutdown: async () => undefined,
+  };
+}
+
+/** Feeds log records to the batch, which the caller owns and shuts down. */
+export function createLogProcessor(batch: BoundedBatch<ReadableLogRecord>): LogRecordProcessor {
+  return {
+    onEmit: (record) => batch.add(record),
+    forceFlush: () => batch.flush(),
+    shutdown: async () => undefined,
+  };
+}
+
+const bytesPerRecord = 512;
+const bytesPerAttribute = 48;
+
+/** Approximate bytes of a span or log record in memory; exact where it matters, in long strings. */
+export function sizeOfRecord({ attributes }: { attributes: Record<string, unknown> }): number {
+  let bytes = bytesPerRecord;
+  for (const name in attributes) {
+    const value = attributes[name];
+    bytes += bytesPerAttribute;
+    if (typeof value === "string") bytes += value.length;
+    else if (typeof value === "object" && value !== null) bytes += sizeOfValue(value);
+  }
+  return bytes;
+}
+
+function sizeOfValue(value: object): number {
+  let bytes = 16;
+  for (const part of Object.values(value)) {
+    bytes += 16;
+    if (typeof part === "string") bytes += part.length;
+    else if (typeof part === "object" && part !== null) bytes += sizeOfValue(part);
+  }
+  return bytes;
+}

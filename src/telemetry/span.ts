@@ -1,0 +1,196 @@
+// Room telemetry: the span tree of one exchange. SERVER; under it one CLIENT span per attempt group (when the operation is a model
+// call), one CLIENT span per wire attempt. Invariant: spans start live and end once, from the closed record; nothing else writes to them.
+
+import { SpanKind, type Attributes, type SpanContext } from "@opentelemetry/api";
+
+import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
+import {
+  attemptErrorType,
+  boundMethod,
+  fallbackAttributes,
+  lossAttributes,
+  serverErrorType,
+  serverFailed,
+  serverSpanName,
+  writeAttemptEnd,
+  writeAttemptStart,
+  writeGroupEnd,
+  writeGroupStart,
+  writeServerEnd,
+  writeServerStart,
+  type AttributeOptions,
+} from "./attributes.ts";
+import { captureContent, toSpanAttributes, type CapturedContent } from "./content.ts";
+import type { DirectSpan, DirectTracer } from "./direct-span.ts";
+import { events, own } from "./semconv.ts";
+import type { ExchangeTrace, InboundContext } from "./telemetry.ts";
+import { formatTraceparent, parseContext } from "./trace-context.ts";
+
+/** What the spans of one telemetry instance share. */
+export interface SpanSettings extends AttributeOptions {
+  captureOnSpans: boolean;
+  captureOnEvents: boolean;
+  captureMaxCharacters: number;
+}
+
+/** What a closed group leaves for its log events, so that nothing is worked out twice. */
+export interface ClosedGroup {
+  group: AttemptGroup;
+  spanContext: SpanContext;
+  /** The group's attributes without content; shared with its span when no content was captured on the span. */
+  attributes: Attributes;
+  content?: CapturedContent;
+}
+
+interface LiveGroup {
+  group: AttemptGroup;
+  span: DirectSpan;
+}
+
+interface LiveAttempt {
+  attempt: WireAttempt;
+  span: DirectSpan;
+}
+
+/** The live spans of one exchange; `end` closes them all and works once. */
+export class LiveExchange implements ExchangeTrace {
+  readonly traceId: string;
+  readonly traceresponse: string;
+  readonly #tracer: DirectTracer;
+  readonly #settings: SpanSettings;
+  readonly #record: ExchangeRecord;
+  readonly #server: DirectSpan;
+  readonly #randomFlag: number;
+  readonly #groups: LiveGroup[] = [];
+  readonly #attempts: LiveAttempt[] = [];
+
+  constructor(tracer: DirectTracer, record: ExchangeRecord, inbound: InboundContext, settings: SpanSettings) {
+    const caller = parseContext(inbound);
+    const attributes: Attributes = {};
+    writeServerStart(attributes, record);
+    this.#tracer = tracer;
+    this.#settings = settings;
+    this.#record = record;
+    this.#server = tracer.startRoot(
+      { name: serverSpanName(record), kind: SpanKind.SERVER, startMs: record.startedAtMs, attributes },
+      caller?.spanContext,
+    );
+    this.#randomFlag = caller?.randomFlag ?? 0;
+    this.traceId = this.#server.context.traceId;
+    this.traceresponse = formatTraceparent(this.#server.context, this.#randomFlag);
+  }
+
+  /** For log events of the exchange as a whole. */
+  get spanContext(): SpanContext {
+    return this.#server.context;
+  }
+
+  openGroup(group: AttemptGroup): void {
+    this.#liveGroup(group);
+  }
+
+  openAttempt(group: AttemptGroup, attempt: WireAttempt): { traceparent: string; tracestate?: string } {
+    const parent = this.#liveGroup(group)?.span ?? this.#server;
+    const attributes: Attributes = {};
+    writeAttemptStart(attributes, attempt);
+    const method = boundMethod(attempt.method);
+    const name = method === "_OTHER" ? "HTTP" : method;
+    const start = { name, kind: SpanKind.CLIENT, startMs: attempt.startedAtMs, attributes };
+    const span = this.#tracer.startChild(start, parent.context);
+    this.#attempts.push({ attempt, span });
+    const traceparent = formatTraceparent(span.context, this.#randomFlag);
+    const tracestate = span.context.traceState?.serialize();
+    return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
+  }
+
+  /** Ends every span; gives what the log events of the groups need. Undefined when it was called before. */
+  end(record: ExchangeRecord): ClosedGroup[] | undefined {
+    if (this.#server.ended) return undefined;
+    const endMs = record.startedAtMs + (record.durationMs ?? 0);
+    for (const { attempt, span } of this.#attempts) endAttempt(span, attempt, endMs);
+    const closed: ClosedGroup[] = [];
+    for (let index = 0; index < this.#groups.length; index += 1) {
+      const live = this.#groups[index];
+      if (live !== undefined) closed.push(this.#endGroup(record, live, this.#groups[index - 1], endMs));
+    }
+    this.#endServer(record, endMs);
+    return closed;
+  }
+
+  /** The group's span; undefined when the operation is no model call and its attempts hang under SERVER. */
+  #liveGroup(group: AttemptGroup): LiveGroup | undefined {
+    const operation = this.#record.operation?.name;
+    if (operation === undefined) return undefined;
+    for (const known of this.#groups) if (known.group === group) return known;
+    const attributes: Attributes = {};
+    writeGroupStart(attributes, operation, group, this.#settings);
+    const replaced = group.reason === "fallback" ? this.#groups.at(-1) : undefined;
+    const span = this.#tracer.startChild(
+      {
+        name: group.requestModel === undefined ? operation : `${operation} ${group.requestModel}`,
+        kind: SpanKind.CLIENT,
+        startMs: group.startedAtMs,
+        attributes,
+        ...(replaced === undefined ? {} : { links: [{ context: replaced.span.context }] }),
+      },
+      this.#server.context,
+    );
+    const live = { group, span };
+    this.#groups.push(live);
+    return live;
+  }
+
+  #endGroup(record: ExchangeRecord, live: LiveGroup, before: LiveGroup | undefined, endMs: number): ClosedGroup {
+    const { group, span } = live;
+    writeGroupEnd(span.attributes, record, group);
+    if (group.reason === "fallback" && before !== undefined) {
+      Object.assign(span.attributes, fallbackAttributes(before.group, group));
+    }
+    const closed: ClosedGroup = { group, spanContext: span.context, attributes: span.attributes };
+    const { captureOnSpans, captureOnEvents, captureMaxCharacters } = this.#settings;
+    if (captureOnSpans || captureOnEvents) {
+      const content = captureContent(record.request, group.response, captureMaxCharacters);
+      if (content.truncated) span.attributes[own.captureTruncated] = true;
+      closed.attributes = { ...span.attributes };
+      if (captureOnEvents) closed.content = content;
+      if (captureOnSpans) Object.assign(span.attributes, toSpanAttributes(content));
+    }
+    if (group.failure !== undefined) span.fail(group.failure.message);
+    span.end(group.durationMs === undefined ? endMs : group.startedAtMs + group.durationMs);
+    return closed;
+  }
+
+  #endServer(record: ExchangeRecord, endMs: number): void {
+    const span = this.#server;
+    span.name = serverSpanName(record);
+    writeServerEnd(span.attributes, record);
+    for (const loss of record.losses) span.addEvent(events.loss, lossAttributes(loss), endMs);
+    if (serverFailed(record)) span.fail(record.failure?.message ?? serverErrorType(record));
+    span.end(endMs);
+  }
+}
+
+function endAttempt(span: DirectSpan, attempt: WireAttempt, endMs: number): void {
+  writeAttemptEnd(span.attributes, attempt);
+  if (attemptErrorType(attempt) !== undefined) span.fail(attempt.failure?.message);
+  span.end(attempt.durationMs === undefined ? endMs : attempt.startedAtMs + attempt.durationMs);
+}
+
+/** For an exchange that is not traced: the caller's context goes on as it came, and without one the ids are made up and not sampled. */
+export function passContextThrough(inbound: InboundContext): ExchangeTrace {
+  const caller = parseContext(inbound);
+  const spanContext = caller?.spanContext ?? { traceId: randomHex(16), spanId: randomHex(8), traceFlags: 0 };
+  const traceparent = formatTraceparent(spanContext, caller?.randomFlag ?? 0);
+  const tracestate = spanContext.traceState?.serialize();
+  const headers = tracestate === undefined ? { traceparent } : { traceparent, tracestate };
+  return {
+    traceId: spanContext.traceId,
+    traceresponse: traceparent,
+    openGroup: () => undefined,
+    openAttempt: () => headers,
+  };
+}
+
+function randomHex(bytes: number): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
+}

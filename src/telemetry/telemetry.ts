@@ -1,0 +1,45 @@
+// Room telemetry: what the proxy sees of it. Spans start live, because propagation and sampling need their ids;
+// everything else is told once, by the closed ExchangeRecord. Nothing here ever throws into the request path or waits on an exporter.
+
+import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
+
+/** Header values of the request that carry trace context; absent when the header was. */
+export interface InboundContext {
+  traceparent?: string;
+  tracestate?: string;
+}
+
+/** The live spans of one exchange. */
+export interface ExchangeTrace {
+  readonly traceId: string;
+  /** Value of the `traceresponse` header (W3C trace context level 2 draft). */
+  readonly traceresponse: string;
+  openGroup(group: AttemptGroup): void;
+  /** Starts the wire attempt's span; gives the `traceparent` and `tracestate` that name it as parent. */
+  openAttempt(group: AttemptGroup, attempt: WireAttempt): { traceparent: string; tracestate?: string };
+}
+
+export interface Telemetry {
+  open(record: ExchangeRecord, context: InboundContext): ExchangeTrace;
+  /** Ends every span of the trace and records metrics and events; call it exactly once per `open`. */
+  close(record: ExchangeRecord, trace: ExchangeTrace): void;
+  /** Prometheus text exposition of all metrics, in the collector's naming. */
+  exposition(): Promise<string>;
+  /** Produced, exported, dropped and queued, by signal, since start. */
+  accounting(): TelemetryAccounting;
+  /** Exports what is queued, then stops. Resolves within `timeoutMs` also when the collector does not answer. */
+  shutdown(timeoutMs: number): Promise<void>;
+}
+
+export interface SignalAccounting {
+  produced: number;
+  exported: number;
+  dropped: number;
+  queued: number;
+}
+
+export interface TelemetryAccounting {
+  traces: SignalAccounting;
+  logs: SignalAccounting;
+  metrics: SignalAccounting;
+}
