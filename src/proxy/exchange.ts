@@ -1,0 +1,223 @@
+// Room proxy: the whole life of a request, top to bottom. It holds no detail of any room: each line is somebody's job.
+// Invariant: whatever happens, one answer, one record, one closed trace; the `finally` below is the only place that closes them.
+
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import type { Dialect } from "../dialects/index.ts";
+import { SidecarError } from "../errors.ts";
+import type { Options } from "../options.ts";
+import { applyCredential, type Credentials, joinUrl, type Provider, type Providers } from "../providers/index.ts";
+import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
+import type { Pricer } from "../spend/index.ts";
+import type { ExchangeTrace, Telemetry } from "../telemetry/index.ts";
+import { answerError } from "./answer.ts";
+import { sendAttempt } from "./attempt.ts";
+import { readCall } from "./call.ts";
+import type { Guard } from "./guard.ts";
+import { type Destination, matchIngress } from "./ingress.ts";
+import { OwnTime } from "./own-time.ts";
+import { closeRecord, openGroup, openRecord, settleGroup } from "./recording.ts";
+import { readSteering } from "./steering.ts";
+import type { RelayEnd } from "./relay.ts";
+import type { Upstream } from "./upstream.ts";
+import type { Inbound } from "./wire.ts";
+
+/** What an exchange needs of the rest of the house. */
+export interface Rooms {
+  options: Options;
+  app: string | undefined;
+  clock: Clock;
+  guard: Guard;
+  providers: Providers;
+  credentials: Credentials;
+  pricer: Pricer;
+  telemetry: Telemetry;
+  upstream: Upstream;
+  /** Told once of each closed record; must not throw. */
+  onClosed: (record: ExchangeRecord) => void;
+}
+
+/** One exchange under way: what its steps share. */
+export interface Exchange {
+  readonly inbound: Inbound;
+  readonly rooms: Rooms;
+  readonly record: ExchangeRecord;
+  readonly trace: ExchangeTrace;
+  readonly own: OwnTime;
+  readonly startedMs: number;
+  /** Set once the path is known; errors are written in its words. */
+  dialect: Dialect | undefined;
+  /** On the monotonic clock. */
+  deadlineMs: number;
+}
+
+/** Takes one request to its end. Never rejects. */
+export async function runExchange(inbound: Inbound, rooms: Rooms): Promise<void> {
+  const exchange = openExchange(inbound, rooms);
+  const { record, own } = exchange;
+  try {
+    rooms.guard(inbound);
+    const destination = matchIngress(inbound, rooms.providers);
+    address(exchange, destination);
+    steer(exchange);
+    if (destination.call === undefined) {
+      await relayUntouched(exchange, destination);
+    } else {
+      const body = await readBody(exchange);
+      await relayCall(exchange, { ...destination, call: destination.call }, body);
+    }
+  } catch (error) {
+    fail(exchange, error);
+  } finally {
+    own.leave();
+    closeRecord(record, exchange.own, rooms.clock.nowMs() - exchange.startedMs);
+    rooms.telemetry.close(record, exchange.trace);
+    rooms.onClosed(record);
+  }
+}
+
+function openExchange(inbound: Inbound, rooms: Rooms): Exchange {
+  const own = new OwnTime(rooms.clock);
+  own.enter();
+  const startedMs = rooms.clock.nowMs();
+  const record = openRecord(inbound, randomBytes(16).toString("hex"), rooms.clock.epochMs(), rooms.app);
+  const traceparent = inbound.header("traceparent");
+  const tracestate = inbound.header("tracestate");
+  const trace = rooms.telemetry.open(record, {
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
+  });
+  record.traceId = trace.traceId;
+  const deadlineMs = startedMs + rooms.options.timeouts.totalMs;
+  return { inbound, rooms, record, trace, own, startedMs, dialect: undefined, deadlineMs };
+}
+
+function address(exchange: Exchange, { provider, call, path }: Destination): void {
+  const { record } = exchange;
+  record.provider = provider.id;
+  if (call === undefined) {
+    record.relayMode = "tunnel";
+    return;
+  }
+  exchange.dialect = call.dialect;
+  const { kind, name, route } = call.operation;
+  record.dialect = call.dialect.id;
+  record.operation = name === undefined ? { kind, route } : { kind, name, route };
+  record.http.route = path === record.http.path ? route : `/${provider.id}${route}`;
+}
+
+function steer(exchange: Exchange): void {
+  const { record, inbound } = exchange;
+  const { tags, session, user, timeoutMs } = readSteering(inbound);
+  record.tags = tags;
+  if (session !== undefined) record.session = session;
+  if (user !== undefined) record.user = user;
+  if (timeoutMs !== undefined) exchange.deadlineMs = Math.min(exchange.deadlineMs, exchange.startedMs + timeoutMs);
+}
+
+async function readBody({ inbound, rooms, own, record }: Exchange): Promise<Buffer> {
+  own.leave();
+  try {
+    const body = await inbound.readBody(rooms.options.limits.maxBodyBytes);
+    record.http.requestBytes = body.length;
+    return body;
+  } finally {
+    own.enter();
+  }
+}
+
+/** A call that a dialect understands: read, perhaps edited in place, sent, observed. */
+async function relayCall(
+  exchange: Exchange,
+  destination: Destination & { call: NonNullable<Destination["call"]> },
+  body: Buffer,
+): Promise<void> {
+  const { rooms, record } = exchange;
+  const { telemetry: telemetryOptions } = rooms.options;
+  const call = readCall(exchange.inbound, destination, body, { ...rooms, requestUsage: telemetryOptions.requestUsage });
+  if (call.request !== undefined) {
+    record.request = call.request;
+    record.stream = call.request.stream;
+  }
+  record.losses = call.losses;
+  record.relayMode = call.edited ? "splice" : "passthrough";
+
+  const group = openGroup(exchange, call.provider, call.model);
+  const end = await sendWithFreshRetry(exchange, group, call.provider, destination, {
+    body: call.body,
+    usageRequested: call.usageRequested,
+    call: destination.call,
+  });
+  settle(exchange, group, call.provider, end);
+}
+
+/** Anything else of a known provider: bytes both ways, nothing read. */
+async function relayUntouched(exchange: Exchange, destination: Destination): Promise<void> {
+  const { inbound } = exchange;
+  const group = openGroup(exchange, destination.provider, undefined);
+  const end = await sendWithFreshRetry(exchange, group, destination.provider, destination, {
+    body: inbound.hasBody ? inbound.body() : undefined,
+    usageRequested: false,
+    call: undefined,
+  });
+  settle(exchange, group, destination.provider, end);
+}
+
+type Sending = Omit<
+  Parameters<typeof sendAttempt>[1],
+  "address" | "headers" | "heldCredential" | "resendCount" | "group"
+>;
+
+/** DESIGN §2.3: no retry of our own, but one fresh connection for a kept-alive socket that died before any byte. */
+async function sendWithFreshRetry(
+  exchange: Exchange,
+  group: AttemptGroup,
+  provider: Provider,
+  destination: Destination,
+  sending: Sending,
+): Promise<RelayEnd> {
+  const { rooms, inbound } = exchange;
+  const addressed = provider.id === destination.provider.id;
+  const credentialed = applyCredential([...inbound.rawHeaders], destination.query, provider, {
+    addressed,
+    held: rooms.credentials.for(provider),
+  });
+  const request = {
+    ...sending,
+    group,
+    address: joinUrl(provider, sending.call?.dialect.id, destination.path, credentialed.query),
+    headers: credentialed.headers,
+    heldCredential: credentialed.use === "own",
+  };
+  const first = await sendAttempt(exchange, { ...request, resendCount: 0 });
+  if (first.kind !== "failed" || !first.staleConnection || (typeof sending.body === "object" && "pipe" in sending.body))
+    return first;
+  return sendAttempt(exchange, { ...request, resendCount: 1 });
+}
+
+function settle(exchange: Exchange, group: AttemptGroup, provider: Provider, end: RelayEnd): void {
+  settleGroup(exchange, group, provider, end);
+  if (end.kind === "failed") throw end.error;
+  exchange.record.end = end.kind;
+  if (end.error !== undefined) {
+    exchange.record.failure = { code: end.error.code, source: end.error.source, message: end.error.message };
+  }
+}
+
+/** Nothing reached the client yet: it gets our error, in its own dialect. */
+function fail(exchange: Exchange, thrown: unknown): void {
+  const { record, inbound, trace, dialect } = exchange;
+  const error =
+    thrown instanceof SidecarError
+      ? thrown
+      : new SidecarError("internal", "an unexpected error inside Outrider", { cause: thrown });
+  record.failure = { code: error.code, source: error.source, message: error.message };
+  record.end = error.code === "client_disconnected" ? "client_aborted" : "error";
+  if (record.end === "client_aborted" || inbound.respond.headSent) {
+    inbound.respond.destroy();
+    return;
+  }
+  const answered = answerError(inbound.respond, error, record, dialect, trace.traceresponse);
+  record.http.statusCode = answered.status;
+  record.http.responseBytes = answered.bytes;
+}

@@ -1,0 +1,293 @@
+// Room proxy: reads a copy of the provider's answer and says what it was. Never touches the client's bytes.
+// Invariant: it throws nothing into the relay; its own failure is a fact of the record. Memory is bounded by `maxBodyBytes` and one event.
+
+import type { Transform } from "node:stream";
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
+import { createFold, type Fold, type InferenceResponse, type ProviderError, type Usage } from "../canonical/index.ts";
+import { createSseDecoder, type Dialect, type EventDecoder, type Operation, type SseFrame } from "../dialects/index.ts";
+
+export interface ObserverSettings {
+  dialect: Dialect;
+  operation: Operation;
+  status: number;
+  mediaType: string;
+  contentEncoding: string | undefined;
+  keepContent: boolean;
+  maxBodyBytes: number;
+}
+
+export interface Observation {
+  response: InferenceResponse | undefined;
+  providerError: ProviderError | undefined;
+  usage: Usage | undefined;
+  /** Streams: the terminal event was seen, or every choice has its finish reason. Bodies: the JSON was whole. */
+  finished: boolean;
+  outputCharacters: number;
+  unrecognizedEvents: number;
+  failed: boolean;
+}
+
+export interface Observer {
+  /** The dialect's own end was seen: whatever happens to the connection now, the answer was whole. */
+  readonly terminalSeen: boolean;
+  /** One event was larger than the cap: nothing more comes out of `frames`. */
+  readonly overflowed: boolean;
+  /** Frames of a stream when the body is readable as it comes; undefined when there are none to filter (bodies, encoded streams). */
+  frames(chunk: Buffer): SseFrame[] | undefined;
+  /** Takes what `frames` gave, or the chunk itself. True when the chunk carried output of the model. */
+  observeFrames(frames: SseFrame[]): boolean;
+  observeChunk(chunk: Buffer): boolean;
+  /** The wire ended; frames held back come out. */
+  endFrames(): SseFrame[];
+  /** Everything there is to know. Waits only for a decompressor, after the client has its last byte. */
+  finish(): Promise<Observation> | Observation;
+}
+
+/** One per wire attempt that answered. */
+export function createObserver(settings: ObserverSettings): Observer {
+  if (settings.mediaType === "text/event-stream" && settings.status < 300) return new StreamObserver(settings);
+  return new BodyObserver(settings);
+}
+
+/** A decompressor for one content coding; undefined for a coding that is not known. */
+function createDecompressor(coding: string): Transform | undefined {
+  switch (coding) {
+    case "gzip":
+    case "x-gzip":
+      return createGunzip();
+    case "deflate":
+      return createInflate();
+    case "br":
+      return createBrotliDecompress();
+    case "zstd":
+      return createZstdDecompress();
+    default:
+      return undefined;
+  }
+}
+
+function isIdentity(coding: string | undefined): boolean {
+  return coding === undefined || coding === "" || coding === "identity";
+}
+
+/** Feeds decompressed bytes on; `done` settles when the last of them has come out. */
+class Decompression {
+  readonly #stream: Transform | undefined;
+  readonly done: Promise<boolean>;
+
+  constructor(coding: string, maxBytes: number, onBytes: (bytes: Buffer) => void) {
+    const stream = createDecompressor(coding);
+    this.#stream = stream;
+    if (stream === undefined) {
+      this.done = Promise.resolve(false);
+      return;
+    }
+    this.done = new Promise((resolve) => {
+      let size = 0;
+      stream.on("data", (bytes: Buffer) => {
+        size += bytes.length;
+        if (size > maxBytes) stream.destroy();
+        else onBytes(bytes);
+      });
+      stream.on("end", () => resolve(true));
+      stream.on("error", () => resolve(false));
+      stream.on("close", () => resolve(false));
+    });
+  }
+
+  write(chunk: Buffer): void {
+    if (this.#stream?.writable === true) this.#stream.write(chunk);
+  }
+
+  end(): Promise<boolean> {
+    if (this.#stream?.writable === true) this.#stream.end();
+    return this.done;
+  }
+}
+
+class StreamObserver implements Observer {
+  readonly #events: EventDecoder;
+  readonly #fold: Fold;
+  readonly #sse = createSseDecoder();
+  readonly #decompression: Decompression | undefined;
+  #failed = false;
+  #decodedOutput = false;
+
+  constructor(settings: ObserverSettings) {
+    this.#events = settings.dialect.eventDecoder(settings.operation);
+    this.#fold = createFold({ keepContent: settings.keepContent });
+    if (!isIdentity(settings.contentEncoding)) {
+      this.#decompression = new Decompression(
+        settings.contentEncoding as string,
+        16 * settings.maxBodyBytes,
+        (bytes) => {
+          if (this.observeFrames(this.#sse.push(bytes))) this.#decodedOutput = true;
+        },
+      );
+    }
+  }
+
+  get terminalSeen(): boolean {
+    return this.#fold.ended;
+  }
+
+  get overflowed(): boolean {
+    return this.#sse.overflowed;
+  }
+
+  frames(chunk: Buffer): SseFrame[] | undefined {
+    return this.#decompression === undefined ? this.#sse.push(chunk) : undefined;
+  }
+
+  endFrames(): SseFrame[] {
+    return this.#decompression === undefined ? this.#sse.end() : [];
+  }
+
+  observeFrames(frames: SseFrame[]): boolean {
+    let output = false;
+    try {
+      for (const frame of frames) {
+        for (const event of this.#events.push(frame)) {
+          this.#fold.push(event);
+          if (event.type === "part_delta" || event.type === "part_start") output = true;
+        }
+      }
+    } catch {
+      this.#failed = true;
+    }
+    return output;
+  }
+
+  observeChunk(chunk: Buffer): boolean {
+    if (this.#decompression === undefined) return this.observeFrames(this.#sse.push(chunk));
+    this.#decompression.write(chunk);
+    const output = this.#decodedOutput;
+    this.#decodedOutput = false;
+    return output;
+  }
+
+  finish(): Promise<Observation> | Observation {
+    if (this.#decompression === undefined) return this.#conclude(true);
+    return this.#decompression.end().then((whole) => {
+      this.observeFrames(this.#sse.end());
+      return this.#conclude(whole);
+    });
+  }
+
+  #conclude(decompressed: boolean): Observation {
+    const fold = this.#fold;
+    let response: InferenceResponse | undefined;
+    try {
+      for (const event of this.#events.end()) fold.push(event);
+      response = fold.result();
+    } catch {
+      this.#failed = true;
+    }
+    const choices = response?.choices ?? [];
+    return {
+      response,
+      providerError: fold.error,
+      usage: fold.usage,
+      finished: fold.ended || (choices.length > 0 && choices.every((choice) => choice.finishReason !== undefined)),
+      outputCharacters: fold.outputCharacters,
+      unrecognizedEvents: fold.unrecognizedEvents,
+      failed: this.#failed || this.#sse.overflowed || !decompressed,
+    };
+  }
+}
+
+class BodyObserver implements Observer {
+  readonly terminalSeen = false;
+  readonly overflowed = false;
+  readonly #settings: ObserverSettings;
+  readonly #chunks: Buffer[] = [];
+  readonly #decompression: Decompression | undefined;
+  #size = 0;
+  #overflowed = false;
+
+  constructor(settings: ObserverSettings) {
+    this.#settings = settings;
+    if (!isIdentity(settings.contentEncoding)) {
+      this.#decompression = new Decompression(settings.contentEncoding as string, settings.maxBodyBytes, (bytes) => {
+        this.#keep(bytes);
+      });
+    }
+  }
+
+  frames(): undefined {
+    return undefined;
+  }
+
+  endFrames(): SseFrame[] {
+    return [];
+  }
+
+  observeFrames(): boolean {
+    return false;
+  }
+
+  observeChunk(chunk: Buffer): boolean {
+    if (this.#decompression === undefined) this.#keep(chunk);
+    else this.#decompression.write(chunk);
+    return false;
+  }
+
+  finish(): Promise<Observation> | Observation {
+    if (this.#decompression === undefined) return this.#conclude(true);
+    return this.#decompression.end().then((whole) => this.#conclude(whole));
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#size += chunk.length;
+    if (this.#size > this.#settings.maxBodyBytes) {
+      this.#overflowed = true;
+      this.#chunks.length = 0;
+      return;
+    }
+    this.#chunks.push(chunk);
+  }
+
+  #conclude(decompressed: boolean): Observation {
+    const { dialect, operation, status, keepContent } = this.#settings;
+    const observation: Observation = {
+      response: undefined,
+      providerError: undefined,
+      usage: undefined,
+      finished: false,
+      outputCharacters: 0,
+      unrecognizedEvents: 0,
+      failed: this.#overflowed || !decompressed,
+    };
+    if (observation.failed || this.#size === 0) return observation;
+    try {
+      const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#size);
+      const body: unknown = JSON.parse(bytes.toString("utf8"));
+      observation.finished = true;
+      if (status >= 400) {
+        observation.providerError = dialect.decodeError(body);
+      } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
+        const response = dialect.decodeResponse(body as Record<string, unknown>, operation);
+        observation.response = keepContent ? response : withoutContent(response);
+        observation.usage = response.usage;
+        // Some providers answer 200 with an error in the body.
+        if (response.choices.length === 0) observation.providerError = dialect.decodeError(body);
+      }
+    } catch {
+      observation.failed = true;
+    }
+    return observation;
+  }
+}
+
+/** The answer's facts alone, so that a record in the inspector's ring holds no content. */
+function withoutContent(response: InferenceResponse): InferenceResponse {
+  const { extensions: _dropped, ...facts } = response;
+  return {
+    ...facts,
+    choices: response.choices.map(({ index, message, finishReason }) => ({
+      index,
+      message: { role: message.role, parts: [] },
+      ...(finishReason === undefined ? {} : { finishReason }),
+    })),
+  };
+}

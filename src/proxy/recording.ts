@@ -1,0 +1,142 @@
+// Room proxy: what an exchange writes down: opens, fills and closes its record. No I/O, no decisions about traffic.
+// Invariant: usage and cost of a group are settled once; a price is looked up only for usage that there is.
+
+import { estimateInputTokens, estimateTokens, type Usage } from "../canonical/index.ts";
+import type { Provider } from "../providers/index.ts";
+import type { AttemptGroup, Cost, ExchangeRecord } from "../record/index.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Observation } from "./observer.ts";
+import type { OwnTime } from "./own-time.ts";
+import type { RelayEnd } from "./relay.ts";
+import type { Inbound } from "./wire.ts";
+
+/** Query members whose values are no secret; every other value reads REDACTED. */
+const plainQueryNames = new Set(["api-version", "beta", "alt", "limit", "after", "before", "order", "stream"]);
+
+/** The same URL or query with the values of unknown members redacted. */
+export function redactQuery(url: string): string {
+  const cut = url.indexOf("?");
+  if (cut === -1) return url;
+  const members = url.slice(cut + 1).split("&");
+  const shown = members.map((member) => {
+    const [name = ""] = member.split("=", 1);
+    return plainQueryNames.has(name) || !member.includes("=") ? member : `${name}=REDACTED`;
+  });
+  return `${url.slice(0, cut)}?${shown.join("&")}`;
+}
+
+/** `id`: 32 hex digits. */
+export function openRecord(inbound: Inbound, id: string, startedAtMs: number, app: string | undefined): ExchangeRecord {
+  const { target } = inbound;
+  const cut = target.indexOf("?");
+  const record: ExchangeRecord = {
+    id,
+    startedAtMs,
+    http: {
+      method: inbound.method,
+      path: cut === -1 ? target : target.slice(0, cut),
+      protocolVersion: inbound.protocolVersion,
+      requestBytes: 0,
+      responseBytes: 0,
+    },
+    tags: {},
+    stream: false,
+    groups: [],
+    losses: [],
+  };
+  if (cut !== -1) record.http.query = redactQuery(target.slice(cut)).slice(1);
+  const host = inbound.header("host");
+  if (host !== undefined) record.http.host = host;
+  const userAgent = inbound.header("user-agent");
+  if (userAgent !== undefined) record.http.userAgent = userAgent;
+  if (inbound.clientAddress !== undefined) record.http.clientAddress = inbound.clientAddress;
+  if (inbound.clientPort !== undefined) record.http.clientPort = inbound.clientPort;
+  if (app !== undefined) record.app = app;
+  return record;
+}
+
+/** A group of attempts at one provider and model, in the record and in the trace. */
+export function openGroup(exchange: Exchange, provider: Provider, model: string | undefined): AttemptGroup {
+  const { baseUrl } = provider;
+  const dialectBase = exchange.dialect && provider.dialectBaseUrls[exchange.dialect.id];
+  const url = dialectBase ?? baseUrl;
+  const group: AttemptGroup = {
+    reason: "first",
+    provider: provider.id,
+    providerName: provider.telemetryName,
+    serverAddress: url.hostname.replace(/^\[|\]$/g, ""),
+    serverPort: url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port),
+    startedAtMs: exchange.rooms.clock.epochMs(),
+    attempts: [],
+    usageSource: "missing",
+    unrecognizedEvents: 0,
+    observerFailed: false,
+  };
+  if (model !== undefined) group.requestModel = model;
+  exchange.record.groups.push(group);
+  exchange.trace.openGroup(group);
+  return group;
+}
+
+/** The price of what was observed; undefined where nothing was billed that we know of. */
+export function priceObservation(exchange: Exchange, group: AttemptGroup, observation: Observation): Cost | undefined {
+  if (group.cost !== undefined) return group.cost;
+  if (exchange.record.operation?.name === undefined || observation.usage === undefined) return undefined;
+  return priceUsage(exchange, group, observation.usage, observation.response?.model);
+}
+
+function priceUsage(exchange: Exchange, group: AttemptGroup, usage: Usage, responseModel: string | undefined): Cost {
+  const { pricer, providers, clock } = exchange.rooms;
+  const provider = providers.get(group.provider) ?? { id: group.provider };
+  group.cost = pricer.price({
+    provider,
+    models: { request: group.requestModel, response: responseModel },
+    usage,
+    epochMs: clock.epochMs(),
+  });
+  return group.cost;
+}
+
+/** Writes the end of a group: answer, usage, cost, failure. */
+export function settleGroup(exchange: Exchange, group: AttemptGroup, _provider: Provider, end: RelayEnd): void {
+  const { rooms, record } = exchange;
+  group.durationMs = rooms.clock.epochMs() - group.startedAtMs;
+  record.http.responseBytes = group.attempts.at(-1)?.responseBytes ?? 0;
+  if (end.error !== undefined) {
+    group.failure = { code: end.error.code, source: end.error.source, message: end.error.message };
+  }
+  const observation = end.kind === "failed" ? undefined : end.observation;
+  if (observation === undefined) return;
+  if (observation.response !== undefined) group.response = observation.response;
+  if (observation.providerError !== undefined) group.providerError = observation.providerError;
+  group.unrecognizedEvents = observation.unrecognizedEvents;
+  group.observerFailed = observation.failed;
+  if (record.operation?.name === undefined) return;
+  if (observation.usage !== undefined) {
+    group.usage = observation.usage;
+    group.usageSource = "provider";
+  } else {
+    const estimated = estimateUsage(record, observation);
+    if (estimated === undefined) return;
+    group.usage = estimated;
+    group.usageSource = "estimated";
+  }
+  priceUsage(exchange, group, group.usage, group.response?.model);
+}
+
+/** What an answer without stated usage amounts to; undefined when no output came, so that perhaps nothing was billed. */
+function estimateUsage(record: ExchangeRecord, observation: Observation): Usage | undefined {
+  if (record.request === undefined || observation.outputCharacters === 0) return undefined;
+  return {
+    inputTokens: estimateInputTokens(record.request),
+    outputTokens: estimateTokens(observation.outputCharacters),
+  };
+}
+
+/** Closes the record: its end, its duration and Outrider's own share of it. */
+export function closeRecord(record: ExchangeRecord, own: OwnTime, durationMs: number): void {
+  record.durationMs = durationMs;
+  record.end ??= "error";
+  const totalMs = own.spentMs();
+  record.overheadMs = { request: totalMs, ...record.overheadMs, total: totalMs };
+}

@@ -1,0 +1,318 @@
+// Room proxy: moves one provider's answer to the client, chunk by chunk, while an observer reads a copy.
+// Invariant: one end, told once. Before the first byte to the client (the commit point) a failure leaves the client untouched;
+// after it the client gets the provider's bytes, and an answer that broke off never looks whole.
+
+import type { Dialect, SseFrame } from "../dialects/index.ts";
+import { SidecarError } from "../errors.ts";
+import type { WireAttempt } from "../record/index.ts";
+import { classifyAnswer, isModelMediaType, mediaTypeOf } from "./classification.ts";
+import { findHeader, toDownstreamHeaders } from "./headers.ts";
+import type { Observation, Observer } from "./observer.ts";
+import type { OwnTime } from "./own-time.ts";
+import type { UpstreamControl, UpstreamFailure, UpstreamHandler } from "./upstream.ts";
+import type { Responder } from "./wire.ts";
+
+export type RelayEnd =
+  | {
+      kind: "complete" | "error" | "truncated" | "client_aborted";
+      error: SidecarError | undefined;
+      observation: Observation | undefined;
+    }
+  /** Nothing reached the client: another attempt may be made, or an error answered. */
+  | { kind: "failed"; error: SidecarError; staleConnection: boolean };
+
+export interface RelaySettings {
+  respond: Responder;
+  attempt: WireAttempt;
+  own: OwnTime;
+  /** Milliseconds since the request was sent. */
+  sinceStartMs: () => number;
+  /** Absent: no call we understand; bytes pass and nothing is read. */
+  call:
+    | {
+        dialect: Dialect;
+        createObserver: (status: number, mediaType: string, contentEncoding: string | undefined) => Observer;
+      }
+    | undefined;
+  /** Which frames of a stream are not for the client: the usage frame that only Outrider asked for. */
+  isForeignFrame: ((frame: SseFrame) => boolean) | undefined;
+  /** The credential was Outrider's own: its refusal is not the client's to see. */
+  heldCredential: boolean;
+  requestId: string;
+  /** The client takes trailers. */
+  trailersWanted: boolean;
+  slowClientTimeoutMs: number;
+  /** Outrider's headers of the answer, asked for right before the head goes out; with the observation when the whole body is at hand. */
+  answerHeaders: (status: number, observation: Observation | undefined) => string[];
+  /** Value of the cost trailer. */
+  costTrailer: (observation: Observation) => string | undefined;
+  onFirstChunk: (atMs: number) => void;
+  onOutputChunk: (atMs: number) => void;
+}
+
+interface Head {
+  status: number;
+  headers: string[];
+  contentLength: number | undefined;
+  stream: boolean;
+  edited: boolean;
+}
+
+/** Relays one answer; resolves with its end, never rejects. */
+export class Relay implements UpstreamHandler {
+  readonly ended: Promise<RelayEnd>;
+  readonly #settings: RelaySettings;
+  #resolve: (end: RelayEnd) => void = () => undefined;
+  #control: UpstreamControl | undefined;
+  #head: Head | undefined;
+  #observer: Observer | undefined;
+  #observation: Observation | undefined;
+  #pendingObservation: Promise<Observation> | undefined;
+  #committed = false;
+  #chunkSeen = false;
+  #done = false;
+  #clientGone = false;
+  #slowClient: NodeJS.Timeout | undefined;
+  /** The last byte written ended a frame: an error frame may follow as it is. */
+  #atFrameEnd = true;
+
+  constructor(settings: RelaySettings) {
+    this.#settings = settings;
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** Gives the relay its grip on the request it handles. */
+  attach(control: UpstreamControl): void {
+    this.#control = control;
+    const { respond } = this.#settings;
+    respond.onDrain(() => {
+      clearTimeout(this.#slowClient);
+      this.#slowClient = undefined;
+      if (!this.#done) control.resume();
+    });
+    respond.onClientGone(() => {
+      if (this.#done) return;
+      this.#clientGone = true;
+      control.abort(new SidecarError("client_disconnected", "the client went away"));
+    });
+  }
+
+  onHead(status: number, rawHeaders: string[]): void {
+    const { attempt, own, call, sinceStartMs, isForeignFrame } = this.#settings;
+    own.enter();
+    attempt.firstByteMs = sinceStartMs();
+    attempt.statusCode = status;
+    const upstreamId = findHeader(rawHeaders, "x-request-id") ?? findHeader(rawHeaders, "request-id");
+    if (upstreamId !== undefined) attempt.upstreamRequestId = upstreamId.slice(0, 128);
+    const mediaType = mediaTypeOf(findHeader(rawHeaders, "content-type"));
+    const refusal = this.#refuse(status, mediaType);
+    if (refusal !== undefined) {
+      own.leave();
+      this.#control?.abort(refusal);
+      return;
+    }
+    const stream = mediaType === "text/event-stream" && status < 300;
+    const encoding = findHeader(rawHeaders, "content-encoding")?.trim().toLowerCase();
+    this.#observer = call?.createObserver(status, mediaType, encoding);
+    const edited = stream && isForeignFrame !== undefined && (encoding === undefined || encoding === "identity");
+    const length = findHeader(rawHeaders, "content-length");
+    const headers = toDownstreamHeaders(rawHeaders, edited);
+    const contentLength = length === undefined ? undefined : Number(length);
+    this.#head = { status, headers, contentLength, stream, edited };
+    // The head of a stream goes out at once; a first chunk that came in the same packet goes with it.
+    if (stream) queueMicrotask(() => this.#commit(true));
+    own.leave();
+  }
+
+  onChunk(chunk: Buffer): void {
+    const { own, attempt, sinceStartMs, onFirstChunk, onOutputChunk } = this.#settings;
+    own.enter();
+    attempt.responseBytes += chunk.length;
+    if (!this.#chunkSeen) {
+      this.#chunkSeen = true;
+      onFirstChunk(sinceStartMs());
+    }
+    const observer = this.#observer;
+    const head = this.#head as Head;
+    if (!this.#committed && observer !== undefined && head.contentLength === chunk.length) {
+      // The whole body is here: what it cost can stand in the head.
+      observer.observeChunk(chunk);
+      const concluded = observer.finish();
+      if (concluded instanceof Promise) this.#pendingObservation = concluded;
+      else this.#observation = concluded;
+      this.#observer = undefined;
+      this.#commit(false);
+      this.#write(chunk);
+    } else {
+      this.#commit(false);
+      const frames = observer?.frames(chunk);
+      if (frames === undefined) {
+        this.#write(chunk);
+        if (observer?.observeChunk(chunk) === true) onOutputChunk(sinceStartMs());
+      } else {
+        if (head.edited) this.#writeFrames(frames);
+        else this.#write(chunk);
+        if ((observer as Observer).observeFrames(frames)) onOutputChunk(sinceStartMs());
+        if (head.edited && observer?.overflowed === true) {
+          this.#control?.abort(
+            new SidecarError("upstream_too_large", "one event of the provider's stream is too large"),
+          );
+        }
+      }
+    }
+    own.leave();
+  }
+
+  onEnd(): void {
+    const { own } = this.#settings;
+    own.enter();
+    this.#commit(false);
+    const head = this.#head as Head;
+    const observer = this.#observer;
+    if (observer !== undefined) {
+      const frames = observer.endFrames();
+      if (head.edited) this.#writeFrames(frames);
+      observer.observeFrames(frames);
+    }
+    const concluded = this.#observation ?? this.#pendingObservation ?? observer?.finish();
+    if (concluded instanceof Promise) {
+      this.#endClean(undefined);
+      own.leave();
+      void concluded.then((observation) => this.#conclude(observation));
+      return;
+    }
+    if (head.stream && concluded !== undefined && !concluded.finished && concluded.providerError === undefined) {
+      this.#breakOff(
+        new SidecarError("stream_truncated", "the provider's stream ended before its end"),
+        concluded,
+        "truncated",
+      );
+    } else {
+      this.#endClean(concluded);
+      this.#conclude(concluded);
+    }
+    own.leave();
+  }
+
+  onError({ error, staleConnection }: UpstreamFailure): void {
+    const { own } = this.#settings;
+    if (this.#done) return;
+    own.enter();
+    const terminalSeen = this.#observer?.terminalSeen === true;
+    if (this.#clientGone) {
+      if (terminalSeen) this.#concludeLate("complete", undefined);
+      else this.#concludeLate("client_aborted", error);
+    } else if (!this.#committed) {
+      this.#finish({ kind: "failed", error, staleConnection });
+    } else if (terminalSeen) {
+      // The answer was whole; only its connection ended badly.
+      this.#settings.respond.end();
+      this.#concludeLate("complete", undefined);
+    } else {
+      const kind = error.code === "stream_truncated" ? "truncated" : "error";
+      const concluded = this.#observer?.finish();
+      this.#breakOff(error, concluded instanceof Promise ? undefined : concluded, kind);
+    }
+    own.leave();
+  }
+
+  #refuse(status: number, mediaType: string): SidecarError | undefined {
+    const { call, heldCredential } = this.#settings;
+    if (call === undefined) return undefined;
+    if (status >= 300 && status < 400) {
+      return new SidecarError(
+        "upstream_redirect",
+        `the provider answered with a redirect (${status}), which is not followed`,
+      );
+    }
+    if (heldCredential && (status === 401 || status === 403)) {
+      return new SidecarError("upstream_auth", `the provider refused the credential that Outrider holds (${status})`);
+    }
+    if (status < 300 && status !== 204 && !isModelMediaType(mediaType)) {
+      const shown = mediaType.replace(/[^a-z0-9.+/-]/g, "_").slice(0, 64);
+      return new SidecarError(
+        "upstream_invalid",
+        `the provider answered ${shown} where JSON or an event stream was due`,
+      );
+    }
+    return undefined;
+  }
+
+  #commit(flush: boolean): void {
+    const head = this.#head;
+    if (this.#committed || this.#done || head === undefined) return;
+    this.#committed = true;
+    const { respond, answerHeaders, trailersWanted } = this.#settings;
+    const headers = [...head.headers, ...answerHeaders(head.status, this.#observation)];
+    if (trailersWanted && head.contentLength === undefined) headers.push("trailer", "x-outrider-cost");
+    respond.head(head.status, headers, flush);
+  }
+
+  #write(chunk: Buffer): void {
+    this.#atFrameEnd = chunk.at(-1) === 10 && (chunk.at(-2) === 10 || chunk.at(-2) === 13);
+    if (this.#settings.respond.write(chunk)) return;
+    this.#control?.pause();
+    this.#slowClient ??= setTimeout(() => {
+      this.#clientGone = true;
+      this.#control?.abort(new SidecarError("client_disconnected", "the client stopped reading"));
+      this.#settings.respond.destroy();
+    }, this.#settings.slowClientTimeoutMs);
+  }
+
+  #writeFrames(frames: SseFrame[]): void {
+    const { isForeignFrame } = this.#settings;
+    for (const frame of frames) {
+      if (isForeignFrame?.(frame) !== true) this.#write(frame.raw);
+    }
+  }
+
+  #endClean(observation: Observation | undefined): void {
+    const { respond, trailersWanted, costTrailer } = this.#settings;
+    const head = this.#head as Head;
+    const cost =
+      trailersWanted && head.contentLength === undefined && observation !== undefined
+        ? costTrailer(observation)
+        : undefined;
+    respond.end(undefined, cost === undefined ? undefined : { "x-outrider-cost": cost });
+  }
+
+  /** Ends a committed answer so that nobody takes it for whole: the dialect's error event, then no end. */
+  #breakOff(error: SidecarError, observation: Observation | undefined, kind: "truncated" | "error"): void {
+    const { respond, call, requestId } = this.#settings;
+    const head = this.#head as Head;
+    const encoded = findHeader(head.headers, "content-encoding") !== undefined;
+    if (head.stream && call !== undefined && !encoded) {
+      respond.write((this.#atFrameEnd ? "" : "\n\n") + call.dialect.encodeStreamError(error, requestId));
+    }
+    respond.destroy();
+    this.#finish({ kind, error, observation });
+  }
+
+  /** A whole answer: the provider's own error, or the model's. */
+  #conclude(observation: Observation | undefined): void {
+    const { status } = this.#head as Head;
+    const failed = status >= 400 || observation?.providerError !== undefined;
+    if (!failed) {
+      this.#finish({ kind: "complete", error: undefined, observation });
+      return;
+    }
+    const code = classifyAnswer(status, observation?.providerError);
+    const error = new SidecarError(code, `the provider answered with an error (${status})`, { httpStatus: status });
+    this.#finish({ kind: "error", error, observation });
+  }
+
+  #concludeLate(kind: "complete" | "client_aborted", error: SidecarError | undefined): void {
+    const concluded = this.#observation ?? this.#pendingObservation ?? this.#observer?.finish();
+    if (concluded instanceof Promise) void concluded.then((observation) => this.#finish({ kind, error, observation }));
+    else this.#finish({ kind, error, observation: concluded });
+  }
+
+  #finish(end: RelayEnd): void {
+    if (this.#done) return;
+    this.#done = true;
+    clearTimeout(this.#slowClient);
+    this.#resolve(end);
+  }
+}

@@ -1,0 +1,172 @@
+// Room proxy: one node:http request and response as `Inbound` and `Responder`.
+// Invariant: after the client is gone every call is a no-op; nothing here throws into the exchange but readBody's SidecarErrors.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { SidecarError } from "../errors.ts";
+import type { Inbound, Responder } from "./wire.ts";
+
+export class NodeInbound implements Inbound {
+  readonly method: string;
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
+  readonly protocolVersion: string;
+  readonly clientAddress: string | undefined;
+  readonly clientPort: number | undefined;
+  readonly hasBody: boolean;
+  readonly respond: Responder;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  #continueExpected: boolean;
+  #rejectBody: ((error: SidecarError) => void) | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, continueExpected: boolean) {
+    this.method = request.method ?? "GET";
+    this.target = request.url ?? "/";
+    this.rawHeaders = request.rawHeaders;
+    this.protocolVersion = request.httpVersion;
+    this.clientAddress = request.socket.remoteAddress;
+    this.clientPort = request.socket.remotePort;
+    const length = request.headers["content-length"];
+    this.hasBody = request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
+    this.respond = new NodeResponder(request, response, this.hasBody);
+    this.#request = request;
+    this.#response = response;
+    this.#continueExpected = continueExpected;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.headers[name];
+    return typeof value === "string" ? value : value?.[0];
+  }
+
+  readBody(maxBytes: number): Promise<Buffer> {
+    const announced = Number(this.#request.headers["content-length"] ?? 0);
+    if (announced > maxBytes) return Promise.reject(tooLarge(maxBytes));
+    this.#continue();
+    const request = this.#request;
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      this.#rejectBody = reject;
+      request.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > maxBytes) {
+          request.pause();
+          request.removeAllListeners("data");
+          reject(tooLarge(maxBytes));
+          return;
+        }
+        chunks.push(chunk);
+      });
+      request.on("end", () => {
+        this.#rejectBody = undefined;
+        resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+      });
+      request.on("error", () => reject(disconnected()));
+      request.on("close", () => {
+        if (!request.complete) reject(disconnected());
+      });
+    });
+  }
+
+  body(): Readable {
+    this.#continue();
+    return this.#request;
+  }
+
+  /** The request's body did not come in time; true when somebody was waiting for it and now answers. */
+  bodyTimedOut(): boolean {
+    if (this.#rejectBody === undefined) return false;
+    this.#rejectBody(new SidecarError("request_timeout", "the request body did not arrive in time"));
+    this.#rejectBody = undefined;
+    return true;
+  }
+
+  #continue(): void {
+    if (!this.#continueExpected) return;
+    this.#continueExpected = false;
+    this.#response.writeContinue();
+  }
+}
+
+function tooLarge(maxBytes: number): SidecarError {
+  return new SidecarError("request_too_large", `the request body is larger than ${maxBytes} bytes`);
+}
+
+function disconnected(): SidecarError {
+  return new SidecarError("client_disconnected", "the client went away before its request was complete");
+}
+
+class NodeResponder implements Responder {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #hasBody: boolean;
+  #closed = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, hasBody: boolean) {
+    this.#request = request;
+    this.#response = response;
+    this.#hasBody = hasBody;
+    response.on("error", () => {
+      this.#closed = true;
+    });
+  }
+
+  get headSent(): boolean {
+    return this.#response.headersSent;
+  }
+
+  head(status: number, rawHeaders: string[], flush: boolean): void {
+    const response = this.#response;
+    if (this.#closed || response.headersSent || response.destroyed) return;
+    // The provider's own date, if any, is the one that passes.
+    response.sendDate = false;
+    // A request whose body was not read to its end leaves the connection unusable for another.
+    if (this.#hasBody && !this.#request.complete) response.shouldKeepAlive = false;
+    response.writeHead(status, rawHeaders);
+    if (flush) response.flushHeaders();
+  }
+
+  write(chunk: Buffer | string): boolean {
+    if (this.#closed || this.#response.destroyed) return true;
+    return this.#response.write(chunk);
+  }
+
+  end(chunk?: Buffer | string, trailers?: Record<string, string>): void {
+    const response = this.#response;
+    if (this.#closed || response.destroyed) return;
+    this.#closed = true;
+    if (trailers !== undefined) response.addTrailers(trailers);
+    if (chunk === undefined) response.end();
+    else response.end(chunk);
+    if (this.#hasBody && !this.#request.complete) {
+      // Take no more of an upload that was refused; give the answer a moment to arrive before the reset.
+      const { socket } = this.#request;
+      this.#request.pause();
+      response.on("finish", () => setTimeout(() => socket.destroy(), 100).unref());
+    }
+  }
+
+  destroy(): void {
+    const response = this.#response;
+    if (this.#closed || response.destroyed) return;
+    this.#closed = true;
+    const { socket } = this.#request;
+    const endsWithConnection =
+      response.headersSent && !response.chunkedEncoding && !response.hasHeader("content-length");
+    // A body that ends with its connection would look whole after a FIN: only a reset tells the truth there.
+    if (endsWithConnection) socket.resetAndDestroy();
+    else socket.destroySoon();
+  }
+
+  onDrain(listener: () => void): void {
+    this.#response.on("drain", listener);
+  }
+
+  onClientGone(listener: () => void): void {
+    this.#response.on("close", () => {
+      if (!this.#response.writableFinished) listener();
+    });
+  }
+}

@@ -1,0 +1,220 @@
+// Room proxy: the data-plane listener on node:http, turned into `Inbound`s.
+// Invariant: every request that Node's parser accepts becomes exactly one exchange; what it refuses is answered here and counted.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { SidecarError } from "../errors.ts";
+import { NodeInbound } from "./server-inbound.ts";
+import type { Inbound } from "./wire.ts";
+
+export interface ServerSettings {
+  /** `host:port` each; an IPv6 host in brackets. */
+  addresses: string[];
+  maxConnections: number;
+  /** Runs one exchange to its end; never rejects. */
+  onRequest: (inbound: Inbound) => Promise<void>;
+  /** A request that never became an exchange, by the reason's error code. */
+  onRefused: (code: string) => void;
+}
+
+export interface DataServer {
+  /** Opens every address; IPv6 addresses are skipped where the machine has no IPv6. Gives the URLs that are open. */
+  listen(): Promise<string[]>;
+  /** Exchanges under way. */
+  readonly active: number;
+  /** When the last request came, on the monotonic clock; 0 before the first. */
+  readonly lastRequestAtMs: number;
+  /** From now on every answer says `connection: close`. */
+  startDraining(): void;
+  /** Stops listening and cuts what is left. */
+  close(): Promise<void>;
+}
+
+// reliability.md §7: timers and caps that Node leaves open.
+const serverOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 300_000,
+  // Above the longest idle time of common clients (Go's default client: 90 s), so that the client closes first.
+  keepAliveTimeout: 120_000,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 32_768,
+  requireHostHeader: true,
+  joinDuplicateHeaders: false,
+  insecureHTTPParser: false,
+  noDelay: true,
+} as const;
+
+/** Builds the listener; the sidecar owns and closes it. */
+export function createDataServer(settings: ServerSettings): DataServer {
+  const servers: Server[] = [];
+  const inbounds = new WeakMap<Duplex, NodeInbound>();
+  let active = 0;
+  let lastRequestAtMs = 0;
+  let draining = false;
+
+  function run(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    lastRequestAtMs = performance.now();
+    active += 1;
+    if (draining) response.shouldKeepAlive = false;
+    const inbound = new NodeInbound(request, response, expectsContinue);
+    const { socket } = request;
+    inbounds.set(socket, inbound);
+    void settings.onRequest(inbound).finally(() => {
+      active -= 1;
+      if (inbounds.get(socket) === inbound) inbounds.delete(socket);
+    });
+  }
+
+  function open(): Server {
+    const server = createServer(serverOptions);
+    server.maxConnections = settings.maxConnections;
+    // Node would drop the headers past its cap in silence; the exchange counts them and refuses.
+    server.maxHeadersCount = 2000;
+    server.timeout = 0;
+    server.on("request", (request, response) => run(request, response, false));
+    server.on("checkContinue", (request, response) => run(request, response, true));
+    server.on("checkExpectation", (_request, response) => {
+      settings.onRefused("expectation_failed");
+      refuse(response, new SidecarError("expectation_failed", "expected no Expect header but 100-continue"));
+    });
+    server.on("upgrade", (_request: IncomingMessage, socket: Duplex) => {
+      socket.on("error", () => undefined);
+      settings.onRefused("operation_unsupported");
+      refuseSocket(socket, 501, "operation_unsupported", "this version does not take protocol upgrades");
+    });
+    server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
+      socket.on("error", () => undefined);
+      settings.onRefused("method_not_allowed");
+      refuseSocket(socket, 405, "method_not_allowed", "CONNECT is not served");
+    });
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+      socket.on("error", () => undefined);
+      const inbound = inbounds.get(socket);
+      // An exchange under way tells its own end: by its answer, or by its client being gone.
+      if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && inbound?.bodyTimedOut() === true) return;
+      if (inbound !== undefined || !socket.writable) {
+        socket.destroy();
+        return;
+      }
+      const [status, code, message] = explainClientError(error.code);
+      settings.onRefused(code);
+      refuseSocket(socket, status, code, message);
+    });
+    return server;
+  }
+
+  return {
+    async listen() {
+      const urls: string[] = [];
+      for (const address of settings.addresses) {
+        const { host, port } = splitAddress(address);
+        const server = open();
+        try {
+          await listenOn(server, host, port);
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException;
+          const noIpv6 = host.includes(":") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT");
+          if (noIpv6 && settings.addresses.length > 1) continue;
+          await closeAll(servers);
+          throw new ListenError(address, code ?? "unknown error");
+        }
+        servers.push(server);
+        const bound = server.address() as AddressInfo;
+        urls.push(`http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`);
+      }
+      return urls;
+    },
+    get active() {
+      return active;
+    },
+    get lastRequestAtMs() {
+      return lastRequestAtMs;
+    },
+    startDraining() {
+      draining = true;
+      for (const server of servers) server.closeIdleConnections();
+    },
+    close: () => closeAll(servers),
+  };
+}
+
+/** A listener's address that could not be opened. */
+export class ListenError extends Error {
+  readonly address: string;
+  /** Node's error code, e.g. `EADDRINUSE`. */
+  readonly reason: string;
+
+  constructor(address: string, reason: string) {
+    super(`cannot listen on ${address}: ${reason}`);
+    this.name = "ListenError";
+    this.address = address;
+    this.reason = reason;
+  }
+}
+
+/** `127.0.0.1:80` or `[::1]:80`, taken apart. */
+export function splitAddress(address: string): { host: string; port: number } {
+  const cut = address.lastIndexOf(":");
+  return { host: address.slice(0, cut).replace(/^\[|\]$/g, ""), port: Number(address.slice(cut + 1)) };
+}
+
+function listenOn(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      // EMFILE on accept and the like: the connection is lost, the server goes on.
+      server.on("error", () => undefined);
+      resolve();
+    });
+  });
+}
+
+async function closeAll(servers: Server[]): Promise<void> {
+  await Promise.all(
+    servers.splice(0).map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    ),
+  );
+}
+
+function explainClientError(code: string | undefined): [number, string, string] {
+  if (code === "HPE_HEADER_OVERFLOW") return [431, "headers_too_large", "the request head is larger than 32 KiB"];
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "request_timeout", "the request did not arrive in time"];
+  return [400, "request_malformed", "the request is not valid HTTP/1.1"];
+}
+
+function errorBody(code: string, message: string): string {
+  return JSON.stringify({ error: { type: "invalid_request_error", code, message } });
+}
+
+function refuse(response: ServerResponse, error: SidecarError): void {
+  response.writeHead(error.httpStatus, {
+    "content-type": "application/json",
+    connection: "close",
+    "x-outrider-error": `${error.code};source=${error.source}`,
+  });
+  response.end(errorBody(error.code, error.message));
+}
+
+function refuseSocket(socket: Duplex | Socket, status: number, code: string, message: string): void {
+  const body = errorBody(code, message);
+  const reason =
+    {
+      400: "Bad Request",
+      405: "Method Not Allowed",
+      408: "Request Timeout",
+      431: "Request Header Fields Too Large",
+      501: "Not Implemented",
+    }[status] ?? "Error";
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `x-outrider-error: ${code};source=client\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

@@ -1,0 +1,177 @@
+// Composition root, and the library entry: builds every room from options and gives one thing to start and stop.
+// Invariant: two sidecars in one process share nothing.
+
+import { systemClock } from "./clock.ts";
+import { SidecarError } from "./errors.ts";
+import { createInspector } from "./inspect/index.ts";
+import type { Options } from "./options.ts";
+import { createCredentials, createProviders } from "./providers/index.ts";
+import {
+  createAdminServer,
+  createDataServer,
+  createGuard,
+  createUpstream,
+  type Rooms,
+  runExchange,
+} from "./proxy/index.ts";
+import type { ExchangeRecord } from "./record/index.ts";
+import { createPricer } from "./spend/index.ts";
+import { createTelemetry } from "./telemetry/index.ts";
+
+/** What the operator hears: one call a line, structured. Never content, never a secret. */
+export interface Log {
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface SidecarSettings {
+  options: Options;
+  /** Environment variables; read once. */
+  environment: Record<string, string | undefined>;
+  version: string;
+  log: Log;
+  /** Called once with each closed exchange, after telemetry; must not throw. */
+  onExchange?: (record: ExchangeRecord) => void;
+}
+
+export interface Sidecar {
+  /** Opens the listeners; rejects when a required port is taken. */
+  listen(): Promise<{ dataUrls: string[]; adminUrl: string }>;
+  /** Readiness off, drains for at most `limits.drainSeconds`, flushes telemetry, closes. Idempotent; `now` skips the drain. */
+  close(how?: { now?: boolean }): Promise<void>;
+}
+
+/** Summaries that the admin port's `/exchanges` remembers. */
+const inspectorCapacity = 500;
+/** While draining: the app counts as quiet after this long without a request (DESIGN §7, `draining`). */
+const quietMs = 2000;
+/** Of the drain, kept for the last flush of telemetry. */
+const flushMs = 2000;
+/** Longest wait for exchanges that were just aborted to close their records. */
+const closeMs = 1000;
+
+/**
+ * Builds a sidecar; nothing is opened before `listen`.
+ * @throws OptionsError for providers or credentials that make no sense
+ */
+export function createSidecar({ options, environment, version, log, onExchange }: SidecarSettings): Sidecar {
+  const clock = systemClock;
+  const providers = createProviders({ options });
+  const credentials = createCredentials({ options, environment, clock });
+  const pricer = createPricer(options.prices.overrides);
+  const inspector = createInspector({ capacity: inspectorCapacity });
+  const telemetry = createTelemetry({
+    options: options.telemetry,
+    app: options.app,
+    environment,
+    clock,
+    version,
+    log,
+    isKnownModel: (providerId, model) => {
+      const provider = providers.get(providerId);
+      return provider !== undefined && pricer.knows(provider, model, clock.epochMs());
+    },
+  });
+  const upstream = createUpstream({
+    connectTimeoutMs: options.timeouts.connectMs,
+    maxConnections: options.limits.maxConnections,
+  });
+
+  const exchanges = { started: 0, ended: 0 };
+  const rooms: Rooms = {
+    options,
+    app: options.app ?? environment["OTEL_SERVICE_NAME"],
+    clock,
+    guard: createGuard(options.hosts),
+    providers,
+    credentials,
+    pricer,
+    telemetry,
+    upstream,
+    onClosed: (record) => {
+      exchanges.ended += 1;
+      inspector.add(record);
+      onExchange?.(record);
+    },
+  };
+  const data = createDataServer({
+    addresses: options.listen,
+    maxConnections: options.limits.maxConnections,
+    onRequest: (inbound) => {
+      exchanges.started += 1;
+      return runExchange(inbound, rooms);
+    },
+    onRefused: (code) => log.warn({ code }, "refused a connection that sent no valid request"),
+  });
+
+  let dataUrls: string[] = [];
+  let draining = false;
+  const admin = createAdminServer({
+    address: options.admin,
+    hosts: options.hosts,
+    readiness: () => {
+      const started = dataUrls.length > 0;
+      if (draining) return { started, ready: false, reason: "draining" };
+      return started ? { started, ready: true } : { started, ready: false, reason: "not listening yet" };
+    },
+    inspector,
+    exposition: () => telemetry.exposition(),
+    accounting: () => telemetry.accounting(),
+    status: () => ({
+      version,
+      listeners: dataUrls,
+      exchanges: { ...exchanges, inFlight: exchanges.started - exchanges.ended },
+    }),
+  });
+
+  async function drain(): Promise<void> {
+    draining = true;
+    data.startDraining();
+    const isQuiet = (): boolean => hurried || (data.active === 0 && clock.nowMs() - data.lastRequestAtMs >= quietMs);
+    await waitUntil(isQuiet, options.limits.drainSeconds * 1000 - flushMs);
+  }
+
+  let closing: Promise<void> | undefined;
+  /** A second `close` with `now` cuts the drain of the first short. */
+  let hurried = false;
+  async function close(): Promise<void> {
+    if (!hurried) await drain();
+    draining = true;
+    // What is still under way gets its dialect's error, is written down, and only then loses its connection.
+    upstream.abortAll(new SidecarError("draining", "Outrider is shutting down"));
+    await waitUntil(() => exchanges.started === exchanges.ended, closeMs);
+    await data.close();
+    await waitUntil(() => exchanges.started === exchanges.ended, closeMs);
+    await upstream.close();
+    await admin.close();
+    await telemetry.shutdown(flushMs);
+  }
+
+  return {
+    async listen() {
+      const loading = pricer.load();
+      dataUrls = await data.listen();
+      try {
+        const adminUrl = await admin.listen();
+        await loading;
+        return { dataUrls, adminUrl };
+      } catch (error) {
+        await data.close();
+        throw error;
+      }
+    },
+    close(how = {}) {
+      if (how.now === true) hurried = true;
+      return (closing ??= close());
+    },
+  };
+}
+
+/** Polls until `condition` holds or `timeoutMs` are over. */
+async function waitUntil(condition: () => boolean, timeoutMs: number): Promise<void> {
+  const deadlineMs = systemClock.nowMs() + timeoutMs;
+  while (!condition() && systemClock.nowMs() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
