@@ -7,9 +7,7 @@ import { z } from "zod";
 const address = z
   .string()
   // The last group is 0 to 65535.
-  .regex(
-    /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]/]+):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/,
-  )
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:[\]/]+):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/)
   .meta({ title: "an address as host:port, e.g. 127.0.0.1:4141" });
 
 const httpUrl = z.url({ protocol: /^https?$/ }).meta({ title: "an http or https URL" });

@@ -140,7 +140,10 @@ function sumCost(groups: readonly AttemptGroup[]): { status: CostStatus; nanoUsd
   const costs = groups.flatMap((group) => group.cost ?? []);
   const [first] = costs;
   if (first === undefined) return undefined;
-  const status = costs.reduce((worst, cost) => (costRank[cost.status] > costRank[worst] ? cost.status : worst), first.status);
+  const status = costs.reduce(
+    (worst, cost) => (costRank[cost.status] > costRank[worst] ? cost.status : worst),
+    first.status,
+  );
   if (status === "missing") return { status };
   return { status, nanoUsd: costs.reduce((sum, cost) => sum + (cost.nanoUsd ?? 0), 0) };
 }
