@@ -268,7 +268,9 @@ function emptyShell(part: Part): Part {
 }
 
 function mergeExtensions(earlier: Extensions | undefined, later: Extensions): Extensions {
-  return mergeValue(earlier, later, 0) as Extensions;
+  const merged = earlier ?? {};
+  for (const [dialect, bag] of Object.entries(later)) merged[dialect] = mergeObject(merged[dialect], bag, 0);
+  return merged;
 }
 
 const maxMergeDepth = 100;
@@ -281,15 +283,21 @@ function mergeValue(earlier: unknown, later: unknown, depth: number): unknown {
     for (const item of later) target.push(mergeValue(undefined, item, depth + 1));
     return target;
   }
-  if (isObject(later)) {
-    const target = isObject(earlier) ? earlier : {};
-    for (const [key, value] of Object.entries(later)) {
-      // A provider's own "__proto__" member must not reach Object.prototype.
-      if (key !== "__proto__") target[key] = mergeValue(target[key], value, depth + 1);
-    }
-    return target;
-  }
+  if (isObject(later)) return mergeObject(isObject(earlier) ? earlier : undefined, later, depth);
   return later === null && earlier !== undefined ? earlier : later;
+}
+
+function mergeObject(
+  earlier: Record<string, unknown> | undefined,
+  later: Record<string, unknown>,
+  depth: number,
+): Record<string, unknown> {
+  const target = earlier ?? {};
+  for (const [key, value] of Object.entries(later)) {
+    // A provider's own "__proto__" member must not reach Object.prototype.
+    if (key !== "__proto__") target[key] = mergeValue(target[key], value, depth + 1);
+  }
+  return target;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -6,7 +6,9 @@ import type { EventDecoder } from "../dialect.ts";
 /** A decoder for a stream that no provider sends. */
 export function createStreamDecoder(): EventDecoder {
   return {
-    push: (frame) => [frame.commentOnly === true ? { type: "keepalive" } : { type: "unrecognized", name: "embeddings" }],
+    push: (frame) => [
+      frame.commentOnly === true ? { type: "keepalive" } : { type: "unrecognized", name: "embeddings" },
+    ],
     end: () => [],
   };
 }

@@ -56,12 +56,12 @@ export class FieldReader {
   /** An array in which every item passes the check. */
   arrayOf<Item>(key: string, accepts: (item: unknown) => item is Item): Item[] | undefined {
     const value = this.#source[key];
-    return Array.isArray(value) && value.every(accepts) ? this.#take(key, value as Item[]) : undefined;
+    return Array.isArray(value) && value.every(accepts) ? this.#take<Item[]>(key, value) : undefined;
   }
 
   array(key: string): unknown[] | undefined {
     const value = this.#source[key];
-    return Array.isArray(value) ? this.#take(key, value as unknown[]) : undefined;
+    return Array.isArray(value) ? this.#take<unknown[]>(key, value) : undefined;
   }
 
   /** Whether the object has the field at all, read or not. */
@@ -109,3 +109,7 @@ export class FieldReader {
 
 export const isString = (item: unknown): item is string => typeof item === "string";
 export const isNumber = (item: unknown): item is number => typeof item === "number";
+
+/** Whether a JSON value is an object of numbers alone. */
+export const isNumberRecord = (value: unknown): value is Record<string, number> =>
+  isJsonObject(value) && Object.values(value).every(isNumber);

@@ -3,6 +3,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { SidecarError } from "../../errors.ts";
+import { isJsonObject, type JsonObject } from "./fields.ts";
 
 /**
  * Parses a body that must be one JSON object. Throws `request_malformed`, or `upstream_invalid` for an answer's body,
@@ -11,7 +12,7 @@ import { SidecarError } from "../../errors.ts";
 export function parseObject(
   bytes: Buffer,
   code: "request_malformed" | "upstream_invalid" = "request_malformed",
-): Record<string, unknown> {
+): JsonObject {
   const subject = code === "request_malformed" ? "The request body" : "The provider's answer";
   if (!isUtf8(bytes)) throw new SidecarError(code, `${subject} is not valid UTF-8.`);
   let value: unknown;
@@ -24,8 +25,6 @@ export function parseObject(
       `${subject} is not valid JSON${position === undefined ? "" : ` (character ${position})`}.`,
     );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new SidecarError(code, `${subject} is not a JSON object.`);
-  }
-  return value as Record<string, unknown>;
+  if (!isJsonObject(value)) throw new SidecarError(code, `${subject} is not a JSON object.`);
+  return value;
 }

@@ -2,6 +2,7 @@
 // Invariant: every byte outside the edited member stays as it was, whitespace included.
 
 import type { SseFrame } from "../dialect.ts";
+import { isJsonObject } from "./fields.ts";
 import type { BodyScan, GuardedKey } from "./scan.ts";
 
 /** Replace the bytes from `start` to `end` (exclusive) by `text`. */
@@ -30,7 +31,7 @@ export function editUsageRequest(bytes: Buffer, scan: BodyScan): ByteEdit | unde
   const member = scan.members.get("stream_options");
   if (member === undefined) return editMember(scan, "stream_options", '{"include_usage":true}');
   const options: unknown = JSON.parse(bytes.toString("utf8", member.valueStart, member.valueEnd));
-  if (!isObject(options) || Object.hasOwn(options, "include_usage")) return undefined;
+  if (!isJsonObject(options) || Object.hasOwn(options, "include_usage")) return undefined;
   const start = member.valueStart + 1;
   const isEmpty = Object.keys(options).length === 0;
   return { start, end: start, text: `"include_usage":true${isEmpty ? "" : ","}` };
@@ -85,12 +86,13 @@ function isUsageOnlyChunk(data: string): boolean {
   if (!emptyChoices.test(data)) return false;
   try {
     const chunk: unknown = JSON.parse(data);
-    return isObject(chunk) && Array.isArray(chunk["choices"]) && chunk["choices"].length === 0 && isObject(chunk["usage"]);
+    return (
+      isJsonObject(chunk) &&
+      Array.isArray(chunk["choices"]) &&
+      chunk["choices"].length === 0 &&
+      isJsonObject(chunk["usage"])
+    );
   } catch {
     return false;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

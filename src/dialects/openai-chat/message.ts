@@ -126,7 +126,7 @@ function wholePart(kind: string, wire: JsonObject): Part {
 }
 
 function decodeMedia(kind: string, fields: FieldReader): Part | undefined {
-  const modality = mediaPartModalities[kind];
+  const modality = mediaPartModalities.get(kind);
   if (modality === undefined) return undefined;
   const holder = fields.object(kind);
   const inner = holder === undefined ? undefined : new FieldReader(holder);
@@ -160,7 +160,7 @@ function decodeInputAudio(fields: FieldReader, wire: JsonObject): Part | undefin
     type: "blob",
     modality: "audio",
     content,
-    ...(format === undefined ? {} : { mime_type: audioMimeTypes[format] ?? `audio/${format}` }),
+    ...(format === undefined ? {} : { mime_type: audioMimeTypes.get(format) ?? `audio/${format}` }),
     ...ownExtensions(innerRest === undefined ? undefined : { input_audio: innerRest }, fields.rest()),
   };
 }
@@ -200,12 +200,21 @@ function decodeAudio(audio: JsonObject): Part[] {
   const id = typeof audio["id"] === "string" ? audio["id"] : "";
   if (content !== undefined) {
     const rest = fields.rest();
-    return [{ type: "blob", modality: "audio", content, ...ownExtensions(rest === undefined ? undefined : { audio: rest }) }];
+    return [
+      { type: "blob", modality: "audio", content, ...ownExtensions(rest === undefined ? undefined : { audio: rest }) },
+    ];
   }
   if (id === "") return [];
   fields.skip("id");
   const rest = fields.rest();
-  return [{ type: "file", modality: "audio", file_id: id, ...ownExtensions(rest === undefined ? undefined : { audio: rest }) }];
+  return [
+    {
+      type: "file",
+      modality: "audio",
+      file_id: id,
+      ...ownExtensions(rest === undefined ? undefined : { audio: rest }),
+    },
+  ];
 }
 
 function decodeToolCall(wire: unknown): Part {
@@ -235,7 +244,9 @@ function decodeToolCall(wire: unknown): Part {
 
 /** `custom` only when the call says so: Snowflake puts an empty `custom` beside every function (recorded). */
 export function toolCallKind(wire: JsonObject): "function" | "custom" {
-  return wire["type"] === "custom" || !isJsonObject(wire["function"]) && isJsonObject(wire["custom"]) ? "custom" : "function";
+  return wire["type"] === "custom" || (!isJsonObject(wire["function"]) && isJsonObject(wire["custom"]))
+    ? "custom"
+    : "function";
 }
 
 /** Legacy `function_call`; Snowflake sends an all-empty one (recorded). */

@@ -1,9 +1,16 @@
 // Room dialects, openai-chat: request bodies of chat and legacy completions as canonical requests.
 // Invariant: a field that is unknown, or not of the type the wire promises, is kept in `extensions`, never thrown.
 
-import type { InferenceRequest, Message, OutputFormat, Part, ToolChoice, ToolDefinition } from "../../canonical/index.ts";
+import type {
+  InferenceRequest,
+  Message,
+  OutputFormat,
+  Part,
+  ToolChoice,
+  ToolDefinition,
+} from "../../canonical/index.ts";
 import type { Operation } from "../dialect.ts";
-import { FieldReader, isJsonObject, isNumber, isString, type JsonObject } from "../json/fields.ts";
+import { FieldReader, isJsonObject, isNumber, isNumberRecord, isString, type JsonObject } from "../json/fields.ts";
 import { decodeMessage } from "./message.ts";
 import { ownExtensions } from "./schema.ts";
 
@@ -82,8 +89,7 @@ function decodeStop(fields: FieldReader): string[] | undefined {
 
 function decodeLogitBias(fields: FieldReader): Record<string, number> | undefined {
   const bias = fields.object("logit_bias");
-  if (bias === undefined) return undefined;
-  if (Object.values(bias).every(isNumber)) return bias as Record<string, number>;
+  if (bias === undefined || isNumberRecord(bias)) return bias;
   fields.putBack("logit_bias");
   return undefined;
 }
@@ -171,7 +177,11 @@ function decodeToolChoice(fields: FieldReader): ToolChoice | undefined {
 function decodeChoiceObject(wire: JsonObject | undefined): ToolChoice | undefined {
   if (wire === undefined) return undefined;
   // Legacy `function_call` names the function at once.
-  const holder = isJsonObject(wire["function"]) ? wire["function"] : isJsonObject(wire["custom"]) ? wire["custom"] : wire;
+  const holder = isJsonObject(wire["function"])
+    ? wire["function"]
+    : isJsonObject(wire["custom"])
+      ? wire["custom"]
+      : wire;
   if (typeof holder["name"] === "string") return { type: "tool", name: holder["name"] };
   const allowed = wire["allowed_tools"];
   if (!isJsonObject(allowed) || !Array.isArray(allowed["tools"])) return undefined;

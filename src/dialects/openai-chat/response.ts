@@ -1,7 +1,13 @@
 // Room dialects, openai-chat: whole answers of chat and legacy completions as canonical responses.
 // Invariant: an answer of any shape decodes; what is missing stays absent, what is unknown goes to `extensions`.
 
-import { mergeRawUsage, type Choice, type FinishReason, type InferenceResponse, type Message } from "../../canonical/index.ts";
+import {
+  mergeRawUsage,
+  type Choice,
+  type FinishReason,
+  type InferenceResponse,
+  type Message,
+} from "../../canonical/index.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeMessage } from "./message.ts";
 import { ownExtensions, unifyFinishReason } from "./schema.ts";

@@ -9,8 +9,9 @@ export const dialectId = "openai-chat";
 
 /** The bag of this dialect, or nothing where there is nothing to keep. */
 export function ownExtensions(...bags: (JsonObject | undefined)[]): { extensions?: Extensions } {
-  const kept = bags.filter((bag) => bag !== undefined);
-  return kept.length === 0 ? {} : { extensions: { [dialectId]: Object.assign({}, ...kept) as JsonObject } };
+  let own: JsonObject | undefined;
+  for (const bag of bags) if (bag !== undefined) own = { ...own, ...bag };
+  return own === undefined ? {} : { extensions: { [dialectId]: own } };
 }
 
 /**
@@ -40,19 +41,23 @@ export function unifyFinishReason(raw: string): UnifiedFinishReason {
   return finishReasons.get(raw) ?? "error";
 }
 
-/** Content parts that hold an address or a data URL in a member named like the part. */
-export const mediaPartModalities: Readonly<Record<string, Modality>> = {
-  image_url: "image",
-  video_url: "video",
-  audio_url: "audio",
-  /** Perplexity (recorded). */
-  file_url: "document",
-  /** Mistral. */
-  document_url: "document",
-};
+/**
+ * Content parts that hold an address or a data URL in a member named like the part. `file_url` is Perplexity's
+ * (recorded), `document_url` Mistral's.
+ */
+export const mediaPartModalities: ReadonlyMap<string, Modality> = new Map([
+  ["image_url", "image"],
+  ["video_url", "video"],
+  ["audio_url", "audio"],
+  ["file_url", "document"],
+  ["document_url", "document"],
+]);
 
-/** MIME types of `input_audio.format`. */
-export const audioMimeTypes: Readonly<Record<string, string>> = { wav: "audio/wav", mp3: "audio/mpeg" };
+/** MIME types of `input_audio.format`; any other format is `audio/` and its name. */
+export const audioMimeTypes: ReadonlyMap<string, string> = new Map([
+  ["wav", "audio/wav"],
+  ["mp3", "audio/mpeg"],
+]);
 
 /**
  * Stream padding that carries nothing: `obfuscation` (OpenAI) and `p` (Mistral, recorded) only hide token lengths;

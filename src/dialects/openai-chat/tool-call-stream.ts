@@ -94,8 +94,7 @@ export function createToolCallDecoder(choice: number, takePart: () => number): T
 
   function pushCall(wire: JsonObject, events: StreamEvent[]): void {
     const id = filled(wire["id"]);
-    const called = wire["function"] ?? wire["custom"];
-    const inner = isJsonObject(wire[toolCallKind(wire)]) ? (wire[toolCallKind(wire)] as JsonObject) : called;
+    const inner = wire[toolCallKind(wire)];
     const name = isJsonObject(inner) ? filled(inner["name"]) : undefined;
     const call = findCall(wire, id, name !== undefined);
     const { id: _id, index: _index, type: _type, function: _function, custom, ...rest } = wire;

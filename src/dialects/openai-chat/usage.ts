@@ -26,11 +26,7 @@ export function decodeUsage(raw: JsonObject): Usage {
     reasoningTokens > 0 &&
     totalTokens === (promptTokens ?? 0) + (completionTokens ?? 0) + reasoningTokens;
   set(usage, "inputTokens", promptTokens);
-  set(
-    usage,
-    "outputTokens",
-    isReasoningApart ? (completionTokens ?? 0) + (reasoningTokens ?? 0) : completionTokens,
-  );
+  set(usage, "outputTokens", isReasoningApart ? (completionTokens ?? 0) + (reasoningTokens ?? 0) : completionTokens);
   set(usage, "reasoningTokens", reasoningTokens);
   set(
     usage,

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { dialects, findDialect, matchDialect } from "../../../src/dialects/index.ts";
+
+describe("dialect registry", () => {
+  it.each([
+    { path: "/v1/chat/completions", id: "openai-chat", kind: "chat", call: "chat/completions" },
+    { path: "/chat/completions", id: "openai-chat", kind: "chat", call: "chat/completions" },
+    { path: "/v1/completions", id: "openai-chat", kind: "text_completion", call: "completions" },
+    { path: "/completions", id: "openai-chat", kind: "text_completion", call: "completions" },
+    { path: "/v1/embeddings", id: "embeddings", kind: "embeddings", call: "embeddings" },
+    { path: "/embeddings", id: "embeddings", kind: "embeddings", call: "embeddings" },
+    { path: "/v1/messages", id: "anthropic-messages", kind: "chat", call: "v1/messages" },
+  ])("knows POST $path as $id $kind", ({ path, id, kind, call }) => {
+    const match = matchDialect("POST", path);
+    expect(match?.dialect.id).toBe(id);
+    expect(match?.operation).toMatchObject({ kind, path: call });
+    expect(match?.operation.route.startsWith("/")).toBe(true);
+  });
+
+  it.each([
+    ["GET", "/v1/chat/completions"],
+    ["POST", "/v1/chat/completions/"],
+    ["POST", "/v1/chat/completions/abc"],
+    ["POST", "/v1/responses"],
+    ["POST", "/__proto__"],
+  ])("knows no %s %s", (method, path) => {
+    expect(matchDialect(method, path)).toBeUndefined();
+  });
+
+  it("finds every dialect by its id", () => {
+    for (const dialect of dialects) expect(findDialect(dialect.id)).toBe(dialect);
+    expect(new Set(dialects.map((dialect) => dialect.id)).size).toBe(dialects.length);
+  });
+});
