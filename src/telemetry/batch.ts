@@ -30,9 +30,7 @@ export interface ItemExporter<Item> {
   shutdown(): Promise<void>;
 }
 
-export interface BatchHooks<Item> {
-  /** Approximate bytes of one item in memory. */
-  sizeOf(item: Item): number;
+export interface BatchHooks {
   onDrop(reason: DropReason, items: number): void;
   /** An export failed for good; for the log, at most a line a minute. */
   onFailure(message: string): void;
@@ -44,7 +42,7 @@ type Outcome = { type: "delivered" } | { type: "failed"; retryable: boolean; mes
 export class BoundedBatch<Item> {
   readonly #exporter: ItemExporter<Item>;
   readonly #settings: BatchSettings;
-  readonly #hooks: BatchHooks<Item>;
+  readonly #hooks: BatchHooks;
   #items: Item[] = [];
   #sizes: number[] = [];
   #bytes = 0;
@@ -59,7 +57,7 @@ export class BoundedBatch<Item> {
   #closed = false;
   readonly #stopped = Promise.withResolvers<"stopped">();
 
-  constructor(exporter: ItemExporter<Item>, settings: BatchSettings, hooks: BatchHooks<Item>) {
+  constructor(exporter: ItemExporter<Item>, settings: BatchSettings, hooks: BatchHooks) {
     this.#exporter = exporter;
     this.#settings = settings;
     this.#hooks = hooks;
@@ -78,17 +76,17 @@ export class BoundedBatch<Item> {
     };
   }
 
-  add(item: Item): void {
+  /** `bytes`: approximate size in memory. */
+  add(item: Item, bytes: number): void {
     this.#produced += 1;
     if (this.#closed) return this.#drop("shutdown", 1);
-    const size = this.#hooks.sizeOf(item);
     const { maxQueueItems, maxQueueBytes, maxBatchItems } = this.#settings;
-    if (this.#items.length + this.#inFlight >= maxQueueItems || this.#bytes + size > maxQueueBytes) {
+    if (this.#items.length + this.#inFlight >= maxQueueItems || this.#bytes + bytes > maxQueueBytes) {
       return this.#drop("queue_full", 1);
     }
     this.#items.push(item);
-    this.#sizes.push(size);
-    this.#bytes += size;
+    this.#sizes.push(bytes);
+    this.#bytes += bytes;
     if (this.#running !== undefined) return;
     if (this.#items.length >= maxBatchItems) this.#arm(0);
     else if (this.#timer === undefined) this.#arm(this.#settings.scheduleDelayMs);
@@ -181,7 +179,10 @@ export class BoundedBatch<Item> {
       const outcome = await Promise.race([this.#send(batch), this.#stopped.promise]);
       if (outcome === "stopped" || outcome.type === "delivered" || !outcome.retryable) return outcome;
       if (round >= this.#settings.maxExports || this.#closed) return outcome;
-      const waited = await Promise.race([expire(this.#settings.retryDelayMs * 2 ** (round - 1)), this.#stopped.promise]);
+      const waited = await Promise.race([
+        expire(this.#settings.retryDelayMs * 2 ** (round - 1)),
+        this.#stopped.promise,
+      ]);
       if (waited === "stopped") return waited;
     }
   }
@@ -214,7 +215,9 @@ function toFailure(error: unknown): Outcome {
   if (!(error instanceof Error)) return { type: "failed", retryable: false, message: "export failed" };
   const code: unknown = Reflect.get(error, "code");
   const retryable =
-    typeof code === "string" || (error.name === "OTLPExporterError" && code === undefined) || /timed out/i.test(error.message);
+    typeof code === "string" ||
+    (error.name === "OTLPExporterError" && code === undefined) ||
+    /timed out/i.test(error.message);
   // An aggregate error (both address families refused) has its words in the code only.
   const words = error.message === "" ? String(code ?? "export failed") : error.message;
   return { type: "failed", retryable, message: typeof code === "number" ? `${code} ${words}` : words };

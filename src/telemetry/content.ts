@@ -10,6 +10,8 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export interface CapturedContent {
   attributes: Record<string, Json>;
   truncated: boolean;
+  /** Characters that were kept. */
+  characters: number;
 }
 
 /** Takes the content of one model call. */
@@ -32,7 +34,7 @@ export function captureContent(
   if (response !== undefined && response.choices.length > 0) {
     attributes[attr.outputMessages] = response.choices.map((choice) => toMessage(choice.message, scissors));
   }
-  return { attributes, truncated: scissors.used };
+  return { attributes, truncated: scissors.used, characters: scissors.kept };
 }
 
 /** For spans: JSON strings, which is the form most trace viewers can show. */
@@ -44,6 +46,7 @@ export function toSpanAttributes({ attributes }: CapturedContent): Record<string
 
 class Scissors {
   used = false;
+  kept = 0;
   readonly #max: number;
 
   constructor(max: number) {
@@ -51,6 +54,7 @@ class Scissors {
   }
 
   text(value: string): string {
+    this.kept += Math.min(value.length, this.#max);
     if (value.length <= this.#max) return value;
     this.used = true;
     const cut = value.slice(0, this.#max);
@@ -68,15 +72,14 @@ class Scissors {
   json(value: unknown): Json {
     if (typeof value === "string") return this.text(value);
     const text = JSON.stringify(value) ?? "null";
-    return text.length <= this.#max ? (JSON.parse(text) as Json) : this.text(text);
+    const kept = this.text(text);
+    return kept === text ? (JSON.parse(text) as Json) : kept;
   }
 }
 
 function toMessage(message: Message, scissors: Scissors): Json {
   const parts = message.parts.map((part) => toPart(part, scissors));
-  return message.name === undefined
-    ? { role: message.role, parts }
-    : { role: message.role, parts, name: message.name };
+  return message.name === undefined ? { role: message.role, parts } : { role: message.role, parts, name: message.name };
 }
 
 function toTool({ type, name, description, parameters }: ToolDefinition, scissors: Scissors): Json {
@@ -123,7 +126,12 @@ function toPart(part: Part, scissors: Scissors): Json {
         content: scissors.base64(part.content),
       };
     case "file":
-      return { type: part.type, ...optional("mime_type", part.mime_type), modality: part.modality, file_id: part.file_id };
+      return {
+        type: part.type,
+        ...optional("mime_type", part.mime_type),
+        modality: part.modality,
+        file_id: part.file_id,
+      };
     case "uri":
       return {
         type: part.type,

@@ -11,11 +11,25 @@ import { emitEvents } from "./events.ts";
 import { PullReader } from "./exposition.ts";
 import { ExchangeMetrics } from "./metrics.ts";
 import { MetricStore, type Series } from "./metric-store.ts";
-import { readTelemetryOptions, type Environment, type QueueOptions, type Signal, type TelemetryOptions } from "./options.ts";
-import { createLogProcessor, createSpanProcessor, sizeOfRecord } from "./processors.ts";
-import { createExporters, createResource, createSampler, startSdk, watchPartialSuccess, type Exporters, type RunningSdk } from "./sdk.ts";
+import {
+  readTelemetryOptions,
+  type Environment,
+  type QueueOptions,
+  type Signal,
+  type TelemetryOptions,
+} from "./options.ts";
+import { createLogProcessor, createSpanProcessor } from "./processors.ts";
+import {
+  createExporters,
+  createResource,
+  createSampler,
+  startSdk,
+  watchPartialSuccess,
+  type Exporters,
+  type RunningSdk,
+} from "./sdk.ts";
 import { attr, own, scope } from "./semconv.ts";
-import { LiveExchange, passContextThrough, type SpanSettings } from "./span.ts";
+import { LiveExchange, UntracedExchange, type SpanSettings } from "./span.ts";
 import type { ExchangeTrace, InboundContext, SignalAccounting, Telemetry } from "./telemetry.ts";
 import { PeriodicExportingMetricReader, type IMetricReader } from "@opentelemetry/sdk-metrics";
 import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
@@ -59,7 +73,7 @@ export function createTelemetry(settings: TelemetrySettings): Telemetry {
 /** `OTEL_SDK_DISABLED=true`: trace context still passes through. */
 function createDisabledTelemetry(): Telemetry {
   return {
-    open: (_record, context) => passContextThrough(context),
+    open: (_record, context) => new UntracedExchange(context),
     close: () => undefined,
     exposition: async () => "",
     accounting: () => ({ traces: nothing, logs: nothing, metrics: nothing }),
@@ -128,39 +142,39 @@ class RunningTelemetry implements Telemetry {
       metricReaders: [this.#pull, ...readers],
     });
     const shared = { resource, scope: { ...scope, version } };
-    if (spanProcessor !== undefined) {
-      const { onEnd } = spanProcessor;
-      this.#tracer = new DirectTracer({ ...shared, sampler, maxValueLength: options.maxSpanValueLength, onEnd });
+    const { maxSpanValueLength, maxLogValueLength } = options;
+    const spans = this.#spans;
+    if (spans !== undefined) {
+      const onEnd = spans.add.bind(spans);
+      this.#tracer = new DirectTracer({ ...shared, sampler, maxValueLength: maxSpanValueLength, onEnd });
     }
-    if (logRecordProcessor !== undefined) {
-      const logs = this.#logs;
-      this.#logOrigin = { ...shared, maxValueLength: options.maxLogValueLength, onEmit: (record) => logs?.add(record) };
+    const logs = this.#logs;
+    if (logs !== undefined) {
+      this.#logOrigin = { ...shared, maxValueLength: maxLogValueLength, onEmit: logs.add.bind(logs) };
     }
   }
 
   open(record: ExchangeRecord, context: InboundContext): ExchangeTrace {
     this.#metrics.open(record);
-    if (this.#tracer === undefined) return passContextThrough(context);
+    if (this.#tracer === undefined) return new UntracedExchange(context, this.#spanSettings);
     return new LiveExchange(this.#tracer, record, context, this.#spanSettings);
   }
 
   close(record: ExchangeRecord, exchangeTrace: ExchangeTrace): void {
     try {
-      if (exchangeTrace instanceof LiveExchange) {
-        const groups = exchangeTrace.end(record);
-        if (groups === undefined) return;
-        this.#metrics.close(record);
-        if (this.#logOrigin !== undefined) emitEvents(this.#logOrigin, record, exchangeTrace.spanContext, groups);
-        return;
-      }
+      const known = exchangeTrace instanceof LiveExchange || exchangeTrace instanceof UntracedExchange;
+      const groups = known ? exchangeTrace.end(record) : undefined;
+      if (!known || groups === undefined) return;
       this.#metrics.close(record);
+      if (this.#logOrigin !== undefined) emitEvents(this.#logOrigin, record, exchangeTrace.spanContext, groups);
     } catch (error) {
       this.#warnSometimes(`an exchange could not be reported: ${error instanceof Error ? error.message : "unknown"}`);
     }
   }
 
   exposition(): Promise<string> {
-    return this.#pull.exposition();
+    // After shutdown the reader refuses; a scrape that comes that late gets an empty page.
+    return this.#pull.exposition().catch(() => "");
   }
 
   accounting(): ReturnType<Telemetry["accounting"]> {
@@ -192,7 +206,7 @@ class RunningTelemetry implements Telemetry {
     queue: QueueOptions,
   ): BoundedBatch<Item> {
     const settings: BatchSettings = { ...queue, maxQueueBytes, maxExports, retryDelayMs };
-    const batch = new BoundedBatch<Item>(exporter, settings, { sizeOf: sizeOfRecord, ...this.#hooks(signal) });
+    const batch = new BoundedBatch<Item>(exporter, settings, this.#hooks(signal));
     watchPartialSuccess(exporter, (items) => batch.refuse(items));
     return batch;
   }

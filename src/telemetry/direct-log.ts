@@ -12,7 +12,8 @@ export interface LogOrigin {
   resource: Resource;
   scope: ReadableLogRecord["instrumentationScope"];
   maxValueLength: number;
-  onEmit(record: ReadableLogRecord): void;
+  /** `bytes` is the approximate size in memory. */
+  onEmit(record: ReadableLogRecord, bytes: number): void;
 }
 
 export interface LogEvent {
@@ -23,7 +24,12 @@ export interface LogEvent {
   epochMs: number;
   spanContext: SpanContext | undefined;
   attributes: Attributes;
+  /** Characters of captured content in the attributes. */
+  contentCharacters?: number;
 }
+
+/** Heap per queued record with some 25 attributes, rounded up. */
+const bytesPerRecord = 2048;
 
 /** Hands one event to the queue. */
 export function emitLog(origin: LogOrigin, event: LogEvent): void {
@@ -41,5 +47,5 @@ export function emitLog(origin: LogOrigin, event: LogEvent): void {
     droppedAttributesCount: 0,
     ...(event.spanContext === undefined ? {} : { spanContext: event.spanContext }),
   };
-  origin.onEmit(record);
+  origin.onEmit(record, bytesPerRecord + (event.contentCharacters ?? 0));
 }

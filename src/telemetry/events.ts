@@ -31,10 +31,13 @@ export function emitEvents(
         severityText: "DEBUG",
         epochMs,
         spanContext,
-        attributes: content === undefined ? attributes : { ...attributes, ...content.attributes },
+        ...(content === undefined
+          ? { attributes }
+          : { attributes: { ...attributes, ...content.attributes }, contentCharacters: content.characters }),
       });
     }
-    if (group.cost?.status === "missing") warn(origin, events.priceUnknown, spanContext, epochMs, priceAttributes(group));
+    if (group.cost?.status === "missing")
+      warn(origin, events.priceUnknown, spanContext, epochMs, priceAttributes(group));
     const before = groups[index - 1]?.group;
     if (group.reason === "fallback" && before !== undefined) {
       warn(origin, events.fallback, spanContext, group.startedAtMs, fallbackAttributes(before, group));

@@ -3,7 +3,13 @@
 // serves both (its scope labels left out, which no query needs). Rules: prometheus/otlptranslator, UnderscoreEscapingWithSuffixes, read 2026-11-21.
 
 import type { Attributes } from "@opentelemetry/api";
-import { DataPointType, MetricReader, type MetricData, type MetricProducer, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import {
+  DataPointType,
+  MetricReader,
+  type MetricData,
+  type MetricProducer,
+  type ResourceMetrics,
+} from "@opentelemetry/sdk-metrics";
 
 /** Content type of the exposition. */
 export const expositionContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -50,13 +56,14 @@ export function formatExposition({ resource, scopeMetrics }: ResourceMetrics): s
 /** Name of a metric in Prometheus, without `_bucket`, `_sum` and `_count`. */
 export function toPrometheusName(name: string, unit: string, type: "counter" | "gauge" | "histogram"): string {
   const words = name.split(/[^a-zA-Z0-9]+/).filter((word) => word !== "");
-  const unitWord = unit.startsWith("{") ? "" : (unitWords[unit] ?? (unit === "1" ? "" : unit.replace(/[^a-zA-Z0-9]+/g, "_")));
+  const unitWord = unit.startsWith("{")
+    ? ""
+    : (unitWords[unit] ?? (unit === "1" ? "" : unit.replace(/[^a-zA-Z0-9]+/g, "_")));
   if (unitWord !== "" && !words.includes(unitWord)) words.push(unitWord);
   if (type === "gauge" && unit === "1" && !words.includes("ratio")) words.push("ratio");
   // `total` always comes last, also when the name has the word already.
   if (type === "counter") return [...words.filter((word) => word !== "total"), "total"].join("_");
-  const joined = words.join("_");
-  return /^[0-9]/.test(joined) ? `_${joined}` : joined;
+  return words.join("_");
 }
 
 function writeMetric(lines: string[], metric: MetricData): void {
@@ -94,8 +101,7 @@ function labels(attributes: Attributes, le?: string): string {
 }
 
 function toLabelName(name: string): string {
-  const safe = name.replace(/[^a-zA-Z0-9_]+/g, "_");
-  return /^[0-9]/.test(safe) ? `key_${safe}` : safe;
+  return name.replace(/[^a-zA-Z0-9_]+/g, "_");
 }
 
 function toText(value: unknown): string {

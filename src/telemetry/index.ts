@@ -2,10 +2,4 @@
 export { createTelemetry, type TelemetrySettings } from "./create-telemetry.ts";
 export { expositionContentType } from "./exposition.ts";
 export type { Exporters } from "./sdk.ts";
-export type {
-  ExchangeTrace,
-  InboundContext,
-  SignalAccounting,
-  Telemetry,
-  TelemetryAccounting,
-} from "./telemetry.ts";
+export type { ExchangeTrace, InboundContext, SignalAccounting, Telemetry, TelemetryAccounting } from "./telemetry.ts";

@@ -4,10 +4,16 @@
 
 import type { Attributes } from "@opentelemetry/api";
 
-import type { Usage } from "../canonical/index.ts";
 import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
-import { attemptErrorType, boundMethod, inferenceOperations, routeOf, serverErrorType, targetOf } from "./attributes.ts";
-import { LabelCache, type Instrument, type LabelSet, type MetricStore } from "./metric-store.ts";
+import {
+  attemptErrorType,
+  boundMethod,
+  inferenceOperations,
+  routeOf,
+  serverErrorType,
+  targetOf,
+} from "./attributes.ts";
+import { LabelCache, type Instrument, LabelSet, type MetricStore } from "./metric-store.ts";
 import type { SemconvMode } from "./options.ts";
 import { attr, legacyAttr, metricDefinitions, own, type MetricKey } from "./semconv.ts";
 
@@ -19,6 +25,7 @@ export interface MetricSettings {
 
 /** Name of a model that may not be a label. */
 const otherModel = "other";
+const maxCalls = 2000;
 
 type Modality = "text" | "image" | "audio" | "unknown";
 
@@ -27,6 +34,7 @@ export class ExchangeMetrics {
   readonly instruments: Record<MetricKey, Instrument>;
   readonly #settings: MetricSettings;
   readonly #labels = new LabelCache();
+  readonly #calls = new Map<string, CallLabels>();
 
   constructor(store: MetricStore, settings: MetricSettings) {
     const define = (key: MetricKey): Instrument => store.define(metricDefinitions[key]);
@@ -128,90 +136,83 @@ export class ExchangeMetrics {
     const inference = inferenceOperations.has(operation);
     const requestModel = this.#boundModel(group, group.requestModel);
     const responseModel = this.#boundModel(group, group.response?.model);
-    const key = `${operation}|${group.providerName}|${requestModel}|${responseModel}|${group.serverAddress}|${group.serverPort}`;
-    const call = (): Attributes => ({
-      [attr.operationName]: operation,
-      [attr.providerName]: group.providerName,
-      ...(requestModel === undefined ? {} : { [attr.requestModel]: requestModel }),
-      ...(responseModel === undefined ? {} : { [attr.responseModel]: responseModel }),
-      [attr.serverAddress]: group.serverAddress,
-      [attr.serverPort]: group.serverPort,
-    });
-    const { semconv } = this.#settings;
-    const errorType = group.failure?.code;
-    const duration = (group.durationMs ?? 0) / 1000;
-    const failing = this.#labels.get(`duration|${key}|${errorType}`, () => ({
-      ...call(),
-      ...(errorType === undefined ? {} : { [attr.errorType]: errorType }),
-    }));
-    if (inference && semconv !== "legacy") failing.of(this.instruments.inferenceDuration).record(duration);
-    if (!inference || semconv !== "current") failing.of(this.instruments.operationDuration).record(duration);
-    if (inference) {
-      if (semconv !== "legacy") this.#recordInference(key, call, group);
-      if (semconv !== "current") this.#recordLegacy(key, call, group);
+    const key = `call|${operation}|${group.providerName}|${requestModel}|${responseModel}|${group.serverAddress}|${group.serverPort}`;
+    let labels = this.#calls.get(key);
+    if (labels === undefined) {
+      if (this.#calls.size >= maxCalls) this.#calls.clear();
+      const call: Attributes = { [attr.operationName]: operation, [attr.providerName]: group.providerName };
+      if (requestModel !== undefined) call[attr.requestModel] = requestModel;
+      const cost = { ...call };
+      if (responseModel !== undefined) call[attr.responseModel] = responseModel;
+      call[attr.serverAddress] = group.serverAddress;
+      call[attr.serverPort] = group.serverPort;
+      labels = new CallLabels(call, cost);
+      this.#calls.set(key, labels);
     }
-    this.#recordSpend(operation, requestModel, group);
+    const { semconv } = this.#settings;
+    const duration = (group.durationMs ?? 0) / 1000;
+    const ended = group.failure === undefined ? labels.plain : labels.with(attr.errorType, group.failure.code);
+    if (inference && semconv !== "legacy") ended.of(this.instruments.inferenceDuration).record(duration);
+    if (!inference || semconv !== "current") ended.of(this.instruments.operationDuration).record(duration);
+    if (inference) {
+      if (semconv !== "legacy") this.#recordInference(labels, group);
+      if (semconv !== "current") this.#recordLegacy(labels, group);
+    }
+    this.#recordSpend(labels, group);
   }
 
-  #recordInference(key: string, call: () => Attributes, group: AttemptGroup): void {
-    const labels = this.#labels.get(`call|${key}`, call);
+  #recordInference(labels: CallLabels, group: AttemptGroup): void {
     const { instruments } = this;
     if (group.timeToFirstChunkMs !== undefined) {
-      labels.of(instruments.timeToFirstChunk).record(group.timeToFirstChunkMs / 1000);
+      labels.plain.of(instruments.timeToFirstChunk).record(group.timeToFirstChunkMs / 1000);
     }
     if (group.chunkGapsMs !== undefined && group.chunkGapsMs.length > 0) {
-      const series = labels.of(instruments.timePerOutputChunk);
+      const series = labels.plain.of(instruments.timePerOutputChunk);
       for (const gapMs of group.chunkGapsMs) series.record(gapMs / 1000);
     }
     const { usage } = group;
     if (usage === undefined) return;
-    if (usage.inputTokens !== undefined) labels.of(instruments.operationInput).record(usage.inputTokens);
-    if (usage.outputTokens !== undefined) labels.of(instruments.operationOutput).record(usage.outputTokens);
-    const count = (instrument: Instrument, modality: Modality, tokens: number): void => {
-      this.#labels
-        .get(`${modality}|${key}`, () => ({ ...call(), [attr.tokenModality]: modality }))
-        .of(instrument)
-        .add(tokens);
-    };
-    const split = (instrument: Instrument, total: number | undefined, parts: ModalitySplit): void => {
-      if (total === undefined) return;
-      const { text, image, audio } = parts;
-      if (text === undefined && image === undefined && audio === undefined) return count(instrument, "unknown", total);
-      if (image !== undefined && image > 0) count(instrument, "image", image);
-      if (audio !== undefined && audio > 0) count(instrument, "audio", audio);
-      const rest = total - (image ?? 0) - (audio ?? 0);
-      // What the provider leaves unnamed beside images and audio is text.
-      count(instrument, "text", Math.max(0, rest));
-    };
-    split(instruments.usageInput, usage.inputTokens, inputSplit(usage));
-    split(instruments.usageOutput, usage.outputTokens, outputSplit(usage));
-    split(instruments.usageCacheRead, usage.cacheReadTokens, cacheReadSplit(usage));
-    if (usage.cacheWriteTokens !== undefined) count(instruments.usageCacheWrite, "unknown", usage.cacheWriteTokens);
-    if (usage.reasoningTokens !== undefined) count(instruments.usageReasoning, "unknown", usage.reasoningTokens);
+    if (usage.inputTokens !== undefined) labels.plain.of(instruments.operationInput).record(usage.inputTokens);
+    if (usage.outputTokens !== undefined) labels.plain.of(instruments.operationOutput).record(usage.outputTokens);
+    countByModality(labels, instruments.usageInput, usage.inputTokens, {
+      text: usage.inputTextTokens,
+      image: usage.inputImageTokens,
+      audio: usage.inputAudioTokens,
+    });
+    countByModality(labels, instruments.usageOutput, usage.outputTokens, {
+      text: usage.outputTextTokens,
+      image: usage.outputImageTokens,
+      audio: usage.outputAudioTokens,
+    });
+    countByModality(labels, instruments.usageCacheRead, usage.cacheReadTokens, {
+      text: usage.cacheReadTextTokens,
+      image: usage.cacheReadImageTokens,
+      audio: usage.cacheReadAudioTokens,
+    });
+    countByModality(labels, instruments.usageCacheWrite, usage.cacheWriteTokens, {});
+    countByModality(labels, instruments.usageReasoning, usage.reasoningTokens, {});
   }
 
   /** The names of the conventions before September 2026, as their migration guide maps them. */
-  #recordLegacy(key: string, call: () => Attributes, group: AttemptGroup): void {
-    const system = { [legacyAttr.system]: group.providerName };
-    const labels = this.#labels.get(`legacy|${key}`, () => ({ ...call(), ...system }));
+  #recordLegacy(labels: CallLabels, group: AttemptGroup): void {
+    const legacy = labels.with(legacyAttr.system, group.providerName);
     if (group.timeToFirstChunkMs !== undefined) {
-      labels.of(this.instruments.legacyTimeToFirstChunk).record(group.timeToFirstChunkMs / 1000);
+      legacy.of(this.instruments.legacyTimeToFirstChunk).record(group.timeToFirstChunkMs / 1000);
     }
     for (const gapMs of group.chunkGapsMs ?? []) {
-      labels.of(this.instruments.legacyTimePerOutputChunk).record(gapMs / 1000);
+      legacy.of(this.instruments.legacyTimePerOutputChunk).record(gapMs / 1000);
     }
-    const count = (type: "input" | "output", tokens: number | undefined): void => {
-      if (tokens === undefined) return;
-      this.#labels
-        .get(`legacy|${type}|${key}`, () => ({ ...call(), ...system, [legacyAttr.tokenType]: type }))
-        .of(this.instruments.legacyTokenUsage)
-        .record(tokens);
-    };
-    count("input", group.usage?.inputTokens);
-    count("output", group.usage?.outputTokens);
+    const { inputTokens, outputTokens } = group.usage ?? {};
+    const { legacyTokenUsage } = this.instruments;
+    if (inputTokens !== undefined) {
+      labels.legacyTokens(group.providerName, "input").of(legacyTokenUsage).record(inputTokens);
+    }
+    if (outputTokens !== undefined) {
+      labels.legacyTokens(group.providerName, "output").of(legacyTokenUsage).record(outputTokens);
+    }
   }
 
-  #recordSpend(operation: string, requestModel: string | undefined, group: AttemptGroup): void {
+  #recordSpend(labels: CallLabels, group: AttemptGroup): void {
     const { providerName, usageSource, cost } = group;
     this.#one(this.instruments.usageRecords, `usage|${providerName}|${usageSource}`, () => ({
       [attr.providerName]: providerName,
@@ -222,16 +223,7 @@ export class ExchangeMetrics {
       [attr.providerName]: providerName,
       [own.costOutcome]: cost.status,
     }));
-    if (cost.nanoUsd === undefined) return;
-    this.#labels
-      .get(`cost|${operation}|${providerName}|${requestModel}|${cost.status}`, () => ({
-        [attr.operationName]: operation,
-        [attr.providerName]: providerName,
-        ...(requestModel === undefined ? {} : { [attr.requestModel]: requestModel }),
-        [own.costStatus]: cost.status,
-      }))
-      .of(this.instruments.cost)
-      .add(cost.nanoUsd);
+    if (cost.nanoUsd !== undefined) labels.cost(cost.status).of(this.instruments.cost).add(cost.nanoUsd);
   }
 
   #recordFallback(before: AttemptGroup, group: AttemptGroup): void {
@@ -253,20 +245,57 @@ export class ExchangeMetrics {
   }
 }
 
-interface ModalitySplit {
-  text: number | undefined;
-  image: number | undefined;
-  audio: number | undefined;
+/** The label sets of one kind of call, so that a call needs one look-up by its long key. */
+class CallLabels {
+  readonly plain: LabelSet;
+  readonly #cost: Attributes;
+  readonly #more = new Map<string, LabelSet>();
+
+  constructor(call: Attributes, cost: Attributes) {
+    this.plain = new LabelSet(call);
+    this.#cost = cost;
+  }
+
+  /** The call's labels and one more; its values come from short lists. */
+  with(label: string, value: string): LabelSet {
+    const key = `${label}=${value}`;
+    let set = this.#more.get(key);
+    if (set === undefined) {
+      set = new LabelSet({ ...this.plain.attributes, [label]: value });
+      this.#more.set(key, set);
+    }
+    return set;
+  }
+
+  cost(status: string): LabelSet {
+    let set = this.#more.get(status);
+    if (set === undefined) this.#more.set(status, (set = new LabelSet({ ...this.#cost, [own.costStatus]: status })));
+    return set;
+  }
+
+  legacyTokens(system: string, type: "input" | "output"): LabelSet {
+    let set = this.#more.get(type);
+    if (set === undefined) {
+      const more = { [legacyAttr.system]: system, [legacyAttr.tokenType]: type };
+      this.#more.set(type, (set = new LabelSet({ ...this.plain.attributes, ...more })));
+    }
+    return set;
+  }
 }
 
-function inputSplit(usage: Usage): ModalitySplit {
-  return { text: usage.inputTextTokens, image: usage.inputImageTokens, audio: usage.inputAudioTokens };
-}
-
-function outputSplit(usage: Usage): ModalitySplit {
-  return { text: usage.outputTextTokens, image: usage.outputImageTokens, audio: usage.outputAudioTokens };
-}
-
-function cacheReadSplit(usage: Usage): ModalitySplit {
-  return { text: usage.cacheReadTextTokens, image: usage.cacheReadImageTokens, audio: usage.cacheReadAudioTokens };
+function countByModality(
+  labels: CallLabels,
+  instrument: Instrument,
+  total: number | undefined,
+  { text, image, audio }: { text?: number | undefined; image?: number | undefined; audio?: number | undefined },
+): void {
+  if (total === undefined) return;
+  const count = (modality: Modality, tokens: number): void => {
+    labels.with(attr.tokenModality, modality).of(instrument).add(tokens);
+  };
+  if (text === undefined && image === undefined && audio === undefined) return count("unknown", total);
+  if (image !== undefined && image > 0) count("image", image);
+  if (audio !== undefined && audio > 0) count("audio", audio);
+  // What the provider leaves unnamed beside images and audio is text.
+  count("text", Math.max(0, total - (image ?? 0) - (audio ?? 0)));
 }

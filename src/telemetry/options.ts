@@ -88,8 +88,11 @@ export function readTelemetryOptions(
     metricIntervalMs,
     metricTimeoutMs: Math.min(metricIntervalMs, read.positive("OTEL_METRIC_EXPORT_TIMEOUT", 30_000)),
     temporality:
-      read.oneOf("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", ["cumulative", "delta", "lowmemory"], "cumulative") ===
-      "cumulative"
+      read.oneOf(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        ["cumulative", "delta", "lowmemory"],
+        "cumulative",
+      ) === "cumulative"
         ? "cumulative"
         : "delta",
     maxSpanValueLength: read.positive("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", anyValueLength),
@@ -109,13 +112,17 @@ function readDestination(read: EnvironmentReader, signal: Signal): Destination {
   const base = read.text("OTEL_EXPORTER_OTLP_ENDPOINT") ?? "http://localhost:4318";
   const url = own ?? `${base.replace(/\/+$/, "")}/v1/${signal}`;
   const usable = URL.canParse(url) && /^https?:/.test(url);
-  if (!usable) read.warnings.push(`telemetry: endpoint of ${signal} is no http or https URL; using http://localhost:4318`);
+  if (!usable)
+    read.warnings.push(`telemetry: endpoint of ${signal} is no http or https URL; using http://localhost:4318`);
   return {
     exporter: read.oneOf(`OTEL_${upper}_EXPORTER`, ["otlp", "console", "none"], "otlp"),
     protocol: readProtocol(read, upper),
     url: usable ? url : `http://localhost:4318/v1/${signal}`,
     headers: { ...read.pairs("OTEL_EXPORTER_OTLP_HEADERS"), ...read.pairs(`OTEL_EXPORTER_OTLP_${upper}_HEADERS`) },
-    timeoutMs: read.positive(`OTEL_EXPORTER_OTLP_${upper}_TIMEOUT`, read.positive("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000)),
+    timeoutMs: read.positive(
+      `OTEL_EXPORTER_OTLP_${upper}_TIMEOUT`,
+      read.positive("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000),
+    ),
   };
 }
 
@@ -192,7 +199,8 @@ class EnvironmentReader {
       const split = pair.indexOf("=");
       const key = pair.slice(0, Math.max(0, split)).trim();
       if (key === "") {
-        if (pair.trim() !== "") this.warn(`${name} expects key=value pairs, separated by commas; one entry was left out`);
+        if (pair.trim() !== "")
+          this.warn(`${name} expects key=value pairs, separated by commas; one entry was left out`);
         continue;
       }
       const value = pair.slice(split + 1).trim();

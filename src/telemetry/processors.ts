@@ -1,4 +1,5 @@
-// Room telemetry: the SDK's processor interfaces over a bounded batch.
+// Room telemetry: the SDK's processor interfaces over a bounded batch, for spans and records that the SDK's own tracer and logger made.
+// They are what NodeSDK is started with; the exchange's own spans and events enter the same batch directly (direct-span.ts).
 // Invariant: what was sampled out is neither queued nor counted as produced.
 
 import { TraceFlags } from "@opentelemetry/api";
@@ -12,7 +13,7 @@ export function createSpanProcessor(batch: BoundedBatch<ReadableSpan>): SpanProc
   return {
     onStart: () => undefined,
     onEnd: (span) => {
-      if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0) batch.add(span);
+      if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0) batch.add(span, sizeOfRecord(span));
     },
     forceFlush: () => batch.flush(),
     shutdown: async () => undefined,
@@ -22,7 +23,7 @@ export function createSpanProcessor(batch: BoundedBatch<ReadableSpan>): SpanProc
 /** Feeds log records to the batch, which the caller owns and shuts down. */
 export function createLogProcessor(batch: BoundedBatch<ReadableLogRecord>): LogRecordProcessor {
   return {
-    onEmit: (record) => batch.add(record),
+    onEmit: (record) => batch.add(record, sizeOfRecord(record)),
     forceFlush: () => batch.flush(),
     shutdown: async () => undefined,
   };
@@ -32,7 +33,7 @@ const bytesPerRecord = 512;
 const bytesPerAttribute = 48;
 
 /** Approximate bytes of a span or log record in memory; exact where it matters, in long strings. */
-export function sizeOfRecord({ attributes }: { attributes: Record<string, unknown> }): number {
+function sizeOfRecord({ attributes }: { attributes: Record<string, unknown> }): number {
   let bytes = bytesPerRecord;
   for (const name in attributes) {
     const value = attributes[name];

@@ -75,6 +75,9 @@ export class LiveExchange implements ExchangeTrace {
       { name: serverSpanName(record), kind: SpanKind.SERVER, startMs: record.startedAtMs, attributes },
       caller?.spanContext,
     );
+    // What the client writes may be long: these are bounded by the header limits only.
+    const { path, query, userAgent } = record.http;
+    this.#server.bytes += path.length + (query?.length ?? 0) + (userAgent?.length ?? 0);
     this.#randomFlag = caller?.randomFlag ?? 0;
     this.traceId = this.#server.context.traceId;
     this.traceresponse = formatTraceparent(this.#server.context, this.#randomFlag);
@@ -153,7 +156,10 @@ export class LiveExchange implements ExchangeTrace {
       if (content.truncated) span.attributes[own.captureTruncated] = true;
       closed.attributes = { ...span.attributes };
       if (captureOnEvents) closed.content = content;
-      if (captureOnSpans) Object.assign(span.attributes, toSpanAttributes(content));
+      if (captureOnSpans) {
+        Object.assign(span.attributes, toSpanAttributes(content));
+        span.bytes += content.characters;
+      }
     }
     if (group.failure !== undefined) span.fail(group.failure.message);
     span.end(group.durationMs === undefined ? endMs : group.startedAtMs + group.durationMs);
@@ -176,19 +182,58 @@ function endAttempt(span: DirectSpan, attempt: WireAttempt, endMs: number): void
   span.end(attempt.durationMs === undefined ? endMs : attempt.startedAtMs + attempt.durationMs);
 }
 
-/** For an exchange that is not traced: the caller's context goes on as it came, and without one the ids are made up and not sampled. */
-export function passContextThrough(inbound: InboundContext): ExchangeTrace {
-  const caller = parseContext(inbound);
-  const spanContext = caller?.spanContext ?? { traceId: randomHex(16), spanId: randomHex(8), traceFlags: 0 };
-  const traceparent = formatTraceparent(spanContext, caller?.randomFlag ?? 0);
-  const tracestate = spanContext.traceState?.serialize();
-  const headers = tracestate === undefined ? { traceparent } : { traceparent, tracestate };
-  return {
-    traceId: spanContext.traceId,
-    traceresponse: traceparent,
-    openGroup: () => undefined,
-    openAttempt: () => headers,
-  };
+/**
+ * An exchange whose spans go nowhere: the caller's context goes on as it came, and without one the ids are made up and not sampled.
+ * Its log events are the same.
+ */
+export class UntracedExchange implements ExchangeTrace {
+  readonly traceId: string;
+  readonly traceresponse: string;
+  readonly spanContext: SpanContext;
+  readonly #headers: { traceparent: string; tracestate?: string };
+  readonly #settings: SpanSettings | undefined;
+  #ended = false;
+
+  /** `settings` is left out when there are no log events either. */
+  constructor(inbound: InboundContext, settings?: SpanSettings) {
+    const caller = parseContext(inbound);
+    this.spanContext = caller?.spanContext ?? { traceId: randomHex(16), spanId: randomHex(8), traceFlags: 0 };
+    this.traceId = this.spanContext.traceId;
+    this.traceresponse = formatTraceparent(this.spanContext, caller?.randomFlag ?? 0);
+    const tracestate = this.spanContext.traceState?.serialize();
+    const traceparent = this.traceresponse;
+    this.#headers = tracestate === undefined ? { traceparent } : { traceparent, tracestate };
+    this.#settings = settings;
+  }
+
+  openGroup(): void {}
+
+  openAttempt(): { traceparent: string; tracestate?: string } {
+    return this.#headers;
+  }
+
+  /** What the log events of the groups need; undefined when it was called before. */
+  end(record: ExchangeRecord): ClosedGroup[] | undefined {
+    if (this.#ended) return undefined;
+    this.#ended = true;
+    const operation = record.operation?.name;
+    const settings = this.#settings;
+    if (operation === undefined || settings === undefined) return [];
+    return record.groups.map((group, index) => {
+      const attributes: Attributes = {};
+      writeGroupStart(attributes, operation, group, settings);
+      writeGroupEnd(attributes, record, group);
+      const before = record.groups[index - 1];
+      if (group.reason === "fallback" && before !== undefined) {
+        Object.assign(attributes, fallbackAttributes(before, group));
+      }
+      const closed: ClosedGroup = { group, spanContext: this.spanContext, attributes };
+      if (!settings.captureOnEvents) return closed;
+      const content = captureContent(record.request, group.response, settings.captureMaxCharacters);
+      if (content.truncated) attributes[own.captureTruncated] = true;
+      return { ...closed, content };
+    });
+  }
 }
 
 function randomHex(bytes: number): string {

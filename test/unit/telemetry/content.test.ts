@@ -100,6 +100,21 @@ describe("capture", () => {
   });
 });
 
+describe("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", () => {
+  test("cuts values on spans and nested ones on events, and leaves the record alone", async () => {
+    const record = buildRichExchange();
+    const { telemetry, finish } = startTelemetry({ capture: "event" }, { OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: "6" });
+    reportExchange(telemetry, record);
+    const { spans, logs } = await finish();
+    expect(spans.find(({ name }) => name === "POST /v1/chat/completions")?.attributes["url.path"]).toBe("/v1/ch");
+    const event = logs.findLast(({ eventName }) => eventName === "gen_ai.client.inference.operation.details");
+    expect(event?.attributes["gen_ai.system_instructions"]).toEqual([
+      { type: "text", content: plantedSentence.slice(0, 6) },
+    ]);
+    expect(record.request?.systemInstructions).toEqual([{ type: "text", content: plantedSentence }]);
+  });
+});
+
 describe("captured content", () => {
   const { request, groups } = buildRichExchange();
   const response = groups[1]?.response;
