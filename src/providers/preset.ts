@@ -22,6 +22,8 @@ export const presetSchema = z.strictObject({
   /** Relative to the base URL, for a dialect that lives elsewhere: `anthropic`, `../anthropic`. */
   dialectBase: z.partialRecord(z.enum(dialectIds), z.string().regex(/^(\.\.\/)*[a-z0-9/]+$/)).optional(),
   dialects: z.array(z.enum(dialectIds)).min(1),
+  /** Paths of the provider's own that are a dialect's call by another name: path → the dialect's path. */
+  callPaths: z.record(z.string().startsWith("/"), z.string().startsWith("/")).optional(),
   auth: z.discriminatedUnion("scheme", [
     z.strictObject({ scheme: z.literal("bearer") }),
     z.strictObject({ scheme: z.literal("header"), name: z.string().regex(/^[a-z][a-z0-9-]*$/) }),

@@ -20,6 +20,8 @@ export interface Provider {
   dialectBaseUrls: Partial<Record<DialectId, URL>>;
   /** Wire formats that are understood at this address; whether the provider serves each one is for it to answer. */
   dialects: DialectId[];
+  /** Paths of its own that are a dialect's call by another name (Writer: `/v1/chat` is `/v1/chat/completions`). */
+  callPaths: Readonly<Record<string, string>>;
   auth: ProviderAuth;
   /** A streamed chat states usage only on `stream_options.include_usage`, and the provider accepts that member. */
   usageOnRequest: boolean;

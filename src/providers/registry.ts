@@ -106,6 +106,7 @@ function toProvider(row: Preset): Provider | undefined {
     baseUrl,
     dialectBaseUrls,
     dialects: row.dialects,
+    callPaths: row.callPaths ?? {},
     auth: row.auth,
     usageOnRequest: row.usageOnRequest,
     keyEnv: row.keyEnv,

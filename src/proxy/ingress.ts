@@ -87,9 +87,13 @@ export function matchIngress(inbound: Inbound, providers: Providers): Destinatio
  */
 function matchPrefixed(method: string, path: string, provider: Provider): Destination["call"] {
   const plain = stripBasePath(provider, path);
-  const version = plain.lastIndexOf("/v1/");
-  const call = matchDialect(method, plain) ?? (version > 0 ? matchDialect(method, plain.slice(version)) : undefined);
-  return call !== undefined && provider.dialects.includes(call.dialect.id) ? call : undefined;
+  const candidates = [provider.callPaths[plain] ?? plain, plain.slice(Math.max(plain.lastIndexOf("/v1/"), 0))];
+  if (plain.endsWith("/chat/completions")) candidates.push("/chat/completions");
+  for (const candidate of candidates) {
+    const call = matchDialect(method, candidate);
+    if (call !== undefined && provider.dialects.includes(call.dialect.id)) return call;
+  }
+  return undefined;
 }
 
 function matchBareTunnel(inbound: Inbound, path: string, providers: Providers): Provider | undefined {

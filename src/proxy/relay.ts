@@ -183,7 +183,7 @@ export class Relay implements UpstreamHandler {
       void concluded.then((observation) => this.#conclude(observation));
       return;
     }
-    if (head.stream && concluded !== undefined && !concluded.finished && concluded.providerError === undefined) {
+    if (head.stream && concluded !== undefined && isBrokenOff(concluded)) {
       this.#breakOff(
         new SidecarError("stream_truncated", "the provider's stream ended before its end"),
         concluded,
@@ -315,4 +315,10 @@ export class Relay implements UpstreamHandler {
     clearTimeout(this.#slowClient);
     this.#resolve(end);
   }
+}
+
+/** A stream that ended in good form on the wire but not in its dialect; of a format we do not know we cannot tell. */
+function isBrokenOff({ finished, providerError, response, unrecognizedEvents }: Observation): boolean {
+  const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
+  return !finished && providerError === undefined && !foreign;
 }

@@ -12,8 +12,6 @@ type Json = Record<string, unknown>;
 /** Streams that end without a terminal event, and why that is what happened. */
 const unendedStreams: Record<string, string> = {
   "openai-chat/groq/pydantic-ai-test-tool-use-failed-error-streaming-0-8e947bc8": "ends in an error event",
-  "openai-completions/writer/openllmetry-test-writer-async-streaming-completions-legacy-0-71cf0d93":
-    "Writer's legacy completions state neither a finish reason nor [DONE]",
 };
 
 /** Frames that the decoder may leave unrecognized, by recording. None so far. */

@@ -30,6 +30,8 @@ class ChatStreamDecoder implements EventDecoder {
   #usage: JsonObject | undefined;
   #hasFailed = false;
   #isClosed = false;
+  /** The stream is of a form that has no end of its own. */
+  #hasNoTerminator = false;
   /** Unknown top-level members, last value each. */
   readonly #rest: JsonObject = {};
   readonly #choices = new Map<number, ChoiceDecoder>();
@@ -55,8 +57,8 @@ class ChatStreamDecoder implements EventDecoder {
   end(): StreamEvent[] {
     if (this.#isClosed) return [];
     const choices = [...this.#choices.values()];
-    const isFinished = !this.#hasFailed && choices.length > 0 && choices.every((choice) => choice.isFinished);
-    return this.#close(isFinished);
+    const isFinished = choices.length > 0 && choices.every((choice) => choice.isFinished);
+    return this.#close(!this.#hasFailed && (isFinished || this.#hasNoTerminator));
   }
 
   #pushChunk(chunk: JsonObject, eventName: string | undefined): StreamEvent[] {
@@ -88,8 +90,9 @@ class ChatStreamDecoder implements EventDecoder {
   /** Objects that are no chunk. */
   #pushOther(chunk: JsonObject, eventName: string | undefined): StreamEvent[] {
     if (chunk["type"] === "ping") return [{ type: "keepalive" }];
-    // Writer's legacy completions: `{"value":"text"}` and nothing else (recorded).
+    // Writer's legacy completions: `{"value":"text"}` and nothing else, no finish reason and no [DONE] (recorded).
     if (typeof chunk["value"] === "string") {
+      this.#hasNoTerminator = true;
       const events: StreamEvent[] = [];
       this.#choiceAt({}, 0).push({ text: chunk["value"] }, events);
       return events;
