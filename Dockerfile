@@ -5,7 +5,7 @@
 
 # Needs Node 20 or newer with npm; the Node that runs in the end is the one package-lock.json pins.
 ARG BUILD_BASE=node:24-bookworm-slim
-# Needs glibc, libstdc++ and CA certificates, nothing else.
+# Needs glibc and libstdc++, nothing else.
 ARG BASE=gcr.io/distroless/cc-debian12
 
 FROM ${BUILD_BASE} AS build

@@ -7,6 +7,7 @@ export interface Components {
   prometheus: { version: string; prometheus: string; promtool: string };
   redis: { version: string; redisServer: string; redisCli: string };
   image: { version: string; buildah: string; debootstrap: string; rootfs: string };
+  hadolint: { version: string; hadolint: string };
   chromium: { version: string; chromium: string };
   model: { version: string; python: string; weights: string };
   python: { version: string; python: string };

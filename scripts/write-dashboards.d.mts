@@ -1,0 +1,2 @@
+/** The committed files, and what each should hold. */
+export const files: Record<string, () => string>;
