@@ -61,6 +61,10 @@ const sendHeadersChannel = diagnosticsChannel.channel("undici:client:sendHeaders
 const usedSockets = new WeakSet<object>();
 let starting: Delivery | undefined;
 
+function expectSocketFor(delivery: Delivery): void {
+  starting = delivery;
+}
+
 function noteSocket(message: unknown): void {
   const { socket } = message as { socket?: object };
   if (socket === undefined) return;
@@ -106,7 +110,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
         dispatcher.dispatch(
           {
             path: request.path,
-            method: request.method as Dispatcher.HttpMethod,
+            method: request.method,
             headers: request.headers,
             body: request.body ?? null,
             headersTimeout: request.firstByteTimeoutMs,
@@ -171,7 +175,7 @@ class Delivery implements Dispatcher.DispatchHandler, UpstreamControl {
       controller.abort(this.#aborted);
       return;
     }
-    starting = this;
+    expectSocketFor(this);
   }
 
   onResponseStarted(): void {

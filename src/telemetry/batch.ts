@@ -219,7 +219,12 @@ function toFailure(error: unknown): Outcome {
     (error.name === "OTLPExporterError" && code === undefined) ||
     /timed out/i.test(error.message);
   // An aggregate error (both address families refused) has its words in the code only.
-  const words = error.message === "" ? String(code ?? "export failed") : error.message;
+  const words =
+    error.message === ""
+      ? typeof code === "string" || typeof code === "number"
+        ? String(code)
+        : "export failed"
+      : error.message;
   return { type: "failed", retryable, message: typeof code === "number" ? `${code} ${words}` : words };
 }
 

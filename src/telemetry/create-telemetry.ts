@@ -110,7 +110,10 @@ class RunningTelemetry implements Telemetry {
       captureMaxCharacters: options.captureMaxCharacters,
     };
     const store = new MetricStore({ ...scope, version }, () => clock.epochMs());
-    this.#metrics = new ExchangeMetrics(store, { semconv: options.semconv, isKnownModel: settings.isKnownModel });
+    this.#metrics = new ExchangeMetrics(store, {
+      semconv: options.semconv,
+      isKnownModel: (provider, model) => settings.isKnownModel(provider, model),
+    });
     const exporters = settings.exporters ?? createExporters(options);
     const resource = createResource(options, version);
     if (exporters.spans !== undefined) this.#spans = this.#createBatch("traces", exporters.spans, options.spanQueue);

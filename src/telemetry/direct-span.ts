@@ -150,9 +150,9 @@ export class DirectSpan implements ReadableSpan {
     const endMs = Math.max(epochMs, this.#startMs);
     this.endTime = toHrTime(endMs);
     this.duration = toHrTime(endMs - this.#startMs);
-    const { maxValueLength, onEnd } = this.#origin;
+    const { maxValueLength } = this.#origin;
     if (maxValueLength !== Infinity) cutValues(this.attributes, maxValueLength);
-    onEnd(this, this.bytes);
+    this.#origin.onEnd(this, this.bytes);
   }
 }
 

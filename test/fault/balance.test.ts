@@ -52,7 +52,7 @@ const mix: [Kind, number][] = [
 const json = { "content-type": "application/json" };
 const events = { "content-type": "text/event-stream" };
 const data = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
-const event = (value: { type: string }): string => `event: ${value.type}\n${data(value)}`;
+const event = (value: { type: string; [key: string]: unknown }): string => `event: ${value.type}\n${data(value)}`;
 
 const chatUsage = {
   prompt_tokens: promptTokens,
@@ -84,14 +84,15 @@ const messageBody = JSON.stringify({
 const messageStream =
   event({
     type: "message_start",
-    ...{ message: { ...message, content: [], usage: { ...messageUsage, output_tokens: 1 } } },
+    message: { ...message, content: [], usage: { ...messageUsage, output_tokens: 1 } },
   }) +
-  event({ type: "content_block_start", ...{ index: 0, content_block: { type: "text", text: "" } } }) +
-  event({ type: "content_block_delta", ...{ index: 0, delta: { type: "text_delta", text: "hello" } } }) +
-  event({ type: "content_block_stop", ...{ index: 0 } }) +
+  event({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } }) +
+  event({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "hello" } }) +
+  event({ type: "content_block_stop", index: 0 }) +
   event({
     type: "message_delta",
-    ...{ delta: { stop_reason: "end_turn" }, usage: { output_tokens: completionTokens } },
+    delta: { stop_reason: "end_turn" },
+    usage: { output_tokens: completionTokens },
   }) +
   event({ type: "message_stop" });
 const embeddingBody = JSON.stringify({

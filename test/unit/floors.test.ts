@@ -30,7 +30,9 @@ const roomOf = (file: string): string => file.split("/")[1] as string;
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, "utf8");
-  const specifiers = [...text.matchAll(/^(?:import|export)[^;]*?from "(\.[^"]+)"/gms)].map((match) => match[1] as string);
+  const specifiers = [...text.matchAll(/^(?:import|export)[^;]*?from "(\.[^"]+)"/gms)].map(
+    (match) => match[1] as string,
+  );
   return specifiers.map((specifier) => ({ file, target: normalize(join(dirname(file), specifier)) }));
 }
 
@@ -57,22 +59,33 @@ describe("floors", () => {
   });
 
   it("lets a file import only from lower floors, and through the room's door", () => {
-    expect(files.flatMap(importsOf).map(complaint).filter((text) => text !== undefined)).toEqual([]);
+    expect(
+      files
+        .flatMap(importsOf)
+        .map(complaint)
+        .filter((text) => text !== undefined),
+    ).toEqual([]);
   });
 
   it("keeps the small files at the top free of rooms", () => {
-    const upward = [...topFiles].flatMap((name) => importsOf(`src/${name}`)).filter(({ target }) => target.split("/").length > 2);
+    const upward = [...topFiles]
+      .flatMap((name) => importsOf(`src/${name}`))
+      .filter(({ target }) => target.split("/").length > 2);
     expect(upward).toEqual([]);
   });
 
   it("has no star exports and no catch-all files", () => {
     const stars = files.filter((file) => /^export \*/m.test(readFileSync(file, "utf8")));
-    const catchAlls = files.filter((file) => /(^|\/)(utils?|helpers?|common|misc|manager|shared|service)\.ts$/.test(file));
+    const catchAlls = files.filter((file) =>
+      /(^|\/)(utils?|helpers?|common|misc|manager|shared|service)\.ts$/.test(file),
+    );
     expect([...stars, ...catchAlls]).toEqual([]);
   });
 
   it(`keeps files under ${maxLines} lines, schemas excepted`, () => {
-    const long = files.filter((file) => !/schema/.test(file) && readFileSync(file, "utf8").split("\n").length > maxLines + 1);
+    const long = files.filter(
+      (file) => !/schema/.test(file) && readFileSync(file, "utf8").split("\n").length > maxLines + 1,
+    );
     expect(long).toEqual([]);
   });
 
@@ -80,7 +93,9 @@ describe("floors", () => {
     const folders = globSync("src/dialects/*/index.ts").map((path) => dirname(path));
     for (const folder of folders) {
       const names = globSync(`${folder}/*.ts`).map((path) => path.slice(folder.length + 1, -3));
-      expect(names, folder).toEqual(expect.arrayContaining(["schema", "request", "response", "stream", "error", "index"]));
+      expect(names, folder).toEqual(
+        expect.arrayContaining(["schema", "request", "response", "stream", "error", "index"]),
+      );
     }
     expect(folders.length).toBeGreaterThanOrEqual(3);
   });
