@@ -111,7 +111,7 @@ export function createDataServer(settings: ServerSettings): DataServer {
         const { host, port } = splitAddress(address);
         const server = open();
         try {
-          await listenOn(server, host, port);
+          await listenOn(server, host, port, settings.maxConnections);
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
           const noIpv6 = host.includes(":") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT");
@@ -159,10 +159,11 @@ export function splitAddress(address: string): { host: string; port: number } {
   return { host: address.slice(0, cut).replace(/^\[|\]$/g, ""), port: Number(address.slice(cut + 1)) };
 }
 
-function listenOn(server: Server, host: string, port: number): Promise<void> {
+function listenOn(server: Server, host: string, port: number, backlog: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host, port }, () => {
+    // Node's 511 is fewer than may come at once: the kernel would drop the rest without a word.
+    server.listen({ host, port, backlog }, () => {
       server.off("error", reject);
       // EMFILE on accept and the like: the connection is lost, the server goes on.
       server.on("error", () => undefined);

@@ -72,6 +72,7 @@ describe("the presets", () => {
       "mistral",
       "ollama",
       "perplexity",
+      "writer",
     ]);
   });
 });
