@@ -9,7 +9,7 @@ import { NodeInbound } from "./server-inbound.ts";
 import type { Inbound } from "./wire.ts";
 
 export interface ServerSettings {
-  /** `host:port` each; an IPv6 host in brackets. */
+  /** `host:port` each, an IPv6 host in brackets; or `unix:/path` of a socket. */
   addresses: string[];
   maxConnections: number;
   /** Runs one exchange to its end; never rejects. */
@@ -108,20 +108,18 @@ export function createDataServer(settings: ServerSettings): DataServer {
     async listen() {
       const urls: string[] = [];
       for (const address of settings.addresses) {
-        const { host, port } = splitAddress(address);
         const server = open();
         try {
-          await listenOn(server, host, port, settings.maxConnections);
+          await listenOn(server, listenTarget(address), settings.maxConnections);
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
-          const noIpv6 = host.includes(":") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT");
+          const noIpv6 = address.startsWith("[") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT");
           if (noIpv6 && settings.addresses.length > 1) continue;
           await closeAll(servers);
           throw new ListenError(address, code ?? "unknown error");
         }
         servers.push(server);
-        const bound = server.address() as AddressInfo;
-        urls.push(`http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`);
+        urls.push(formatBound(server.address() as AddressInfo | string));
       }
       return urls;
     },
@@ -159,11 +157,21 @@ export function splitAddress(address: string): { host: string; port: number } {
   return { host: address.slice(0, cut).replace(/^\[|\]$/g, ""), port: Number(address.slice(cut + 1)) };
 }
 
-function listenOn(server: Server, host: string, port: number, backlog: number): Promise<void> {
+/** `unix:/path` of a socket, or `host:port`. */
+function listenTarget(address: string): { path: string } | { host: string; port: number } {
+  return address.startsWith("unix:") ? { path: address.slice(5) } : splitAddress(address);
+}
+
+function formatBound(bound: AddressInfo | string): string {
+  if (typeof bound === "string") return `unix:${bound}`;
+  return `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+function listenOn(server: Server, target: ReturnType<typeof listenTarget>, backlog: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     // Node's 511 is fewer than may come at once: the kernel would drop the rest without a word.
-    server.listen({ host, port, backlog }, () => {
+    server.listen({ ...target, backlog }, () => {
       server.off("error", reject);
       // EMFILE on accept and the like: the connection is lost, the server goes on.
       server.on("error", () => undefined);

@@ -78,7 +78,7 @@ function noteSocket(message: unknown): void {
 /** Builds the sender; one per sidecar, owned and closed by it. */
 export function createUpstream(settings: UpstreamSettings): Upstream {
   const pools = new Map<string, Pool>();
-  const deliveries = new Set<Delivery>();
+  const deliveries = new Deliveries();
   sendHeadersChannel.subscribe(noteSocket);
 
   const clientOptions = {
@@ -105,6 +105,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
     send(request, handler) {
       const fresh = request.freshConnection ? new Client(request.origin, clientOptions) : undefined;
       const delivery = new Delivery(handler, fresh, deliveries);
+      deliveries.add(delivery);
       const dispatcher: Dispatcher = fresh ?? poolFor(request.origin);
       try {
         dispatcher.dispatch(
@@ -124,7 +125,7 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
       return delivery;
     },
     abortAll(error) {
-      for (const delivery of deliveries) delivery.abort(error);
+      for (const delivery of deliveries.list()) delivery.abort(error);
     },
     async close() {
       sendHeadersChannel.unsubscribe(noteSocket);
@@ -134,23 +135,48 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
   };
 }
 
+/**
+ * What is under way. No Set: V8 links each table that a Set outgrew to the next one, so with an entry added and deleted per request the
+ * dead tables, once in the old generation, keep every exchange alive until a full collection (a fifth of all CPU time; measured 2026-11-21).
+ */
+class Deliveries {
+  readonly #list: Delivery[] = [];
+
+  add(delivery: Delivery): void {
+    delivery.position = this.#list.length;
+    this.#list.push(delivery);
+  }
+
+  delete(delivery: Delivery): void {
+    const last = this.#list.pop();
+    if (last === undefined || last === delivery) return;
+    this.#list[delivery.position] = last;
+    last.position = delivery.position;
+  }
+
+  list(): Delivery[] {
+    return [...this.#list];
+  }
+}
+
 /** One request's undici handler and, to the exchange, its control. */
 class Delivery implements Dispatcher.DispatchHandler, UpstreamControl {
   reusedConnection = false;
+  /** Its place among its siblings, who keep it. */
+  position = 0;
   readonly #handler: UpstreamHandler;
   readonly #fresh: Client | undefined;
-  readonly #siblings: Set<Delivery>;
+  readonly #siblings: Deliveries;
   #controller: Dispatcher.DispatchController | undefined;
   #aborted: SidecarError | undefined;
   #headSeen = false;
   #anyByte = false;
   #finished = false;
 
-  constructor(handler: UpstreamHandler, fresh: Client | undefined, siblings: Set<Delivery>) {
+  constructor(handler: UpstreamHandler, fresh: Client | undefined, siblings: Deliveries) {
     this.#handler = handler;
     this.#fresh = fresh;
     this.#siblings = siblings;
-    siblings.add(this);
   }
 
   pause(): void {

@@ -1,14 +1,12 @@
-// Every two-way split of every streamed recording of the OpenAI shape gives the same events (law 1 on real bytes).
+// Every two-way split of every streamed recording gives the same events (law 1 on real bytes).
 // Events depend on frames alone (a decoder sees nothing else), so frames are compared at every offset and events once.
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { SseFrame } from "../../src/dialects/dialect.ts";
-import { openaiChat } from "../../src/dialects/openai-chat/index.ts";
-import { createSseDecoder } from "../../src/dialects/framing/sse.ts";
-import { loadRecordings, responseBytes } from "../support/recordings.ts";
+import { createSseDecoder, matchDialect, type SseFrame } from "../../src/dialects/index.ts";
+import { loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
 import { cutAt, decodeEvents, decodeFrames } from "../support/stream-decoding.ts";
 
-const streams = loadRecordings("openai-chat", "openai-completions", "mistral").filter(
+const streams = loadRecordings("openai-chat", "openai-completions", "mistral", "anthropic-messages").filter(
   (recording) => recording.framing === "sse",
 );
 
@@ -64,14 +62,15 @@ function findBadSplit(bytes: Buffer): number {
   return -1;
 }
 
-const eventDigest = (chunks: Buffer[]): string => {
-  const operation = openaiChat.match("POST", "/v1/chat/completions");
-  if (operation === undefined) throw new Error("no operation");
-  const events = decodeEvents(openaiChat.eventDecoder(operation), chunks);
+function eventDigest(recording: Recording, chunks: Buffer[]): string {
+  const path = recording.dialect === "anthropic-messages" ? "/v1/messages" : "/v1/chat/completions";
+  const call = matchDialect("POST", path);
+  if (call === undefined) throw new Error(`no call at ${path}`);
+  const events = decodeEvents(call.dialect.eventDecoder(call.operation), chunks);
   return createHash("sha1").update(JSON.stringify(events)).digest("hex");
-};
+}
 
-describe("streamed recordings of the OpenAI shape", () => {
+describe("streamed recordings", () => {
   it("give the same frames at every two-way split", () => {
     let bytesSplit = 0;
     for (const recording of streams) {
@@ -86,10 +85,10 @@ describe("streamed recordings of the OpenAI shape", () => {
   it("give the same events whole, byte by byte, and in chunks of 7 and 1460 bytes", () => {
     for (const recording of streams) {
       const bytes = responseBytes(recording);
-      const whole = eventDigest([bytes]);
+      const whole = eventDigest(recording, [bytes]);
       for (const size of [1, 7, 1460]) {
         const offsets = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => index * size);
-        expect(eventDigest(cutAt(bytes, offsets)), `${recording.id} in chunks of ${size}`).toBe(whole);
+        expect(eventDigest(recording, cutAt(bytes, offsets)), `${recording.id} in chunks of ${size}`).toBe(whole);
       }
     }
   });
