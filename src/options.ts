@@ -3,14 +3,20 @@
 
 import { z } from "zod";
 
-// A `title` is what an error line says was expected.
+// A `title` is what an error line says was expected. The port is 0 to 65535.
+const hostAndPort =
+  /(\[[0-9a-fA-F:.]+\]|[^\s:[\]/]+):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])/.source;
+const socketPath = /unix:\/\S{1,100}/.source;
+
 const address = z
   .string()
-  // The last group is 0 to 65535.
-  .regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:[\]/]+):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/)
+  .regex(new RegExp(`^${hostAndPort}$`))
   .meta({ title: "an address as host:port, e.g. 127.0.0.1:4141" });
 
-const unixSocket = z.string().regex(/^unix:\/[^\0]{1,100}$/);
+const listenAddress = z
+  .string()
+  .regex(new RegExp(`^(${hostAndPort}|${socketPath})$`))
+  .meta({ title: "an address as host:port, e.g. 127.0.0.1:4141, or unix:/path" });
 
 const httpUrl = z.url({ protocol: /^https?$/ }).meta({ title: "an http or https URL" });
 
@@ -52,7 +58,7 @@ const usdPerMillion = z.number().min(0);
 /** Everything that can be set, with its default and description; docs/options.md and schemas/options.schema.json are made from it. */
 export const optionsSchema = z.strictObject({
   listen: z
-    .array(z.union([address, unixSocket]).meta({ title: "an address as host:port, or unix:/path of a socket" }))
+    .array(listenAddress)
     .min(1)
     .default(["127.0.0.1:4141", "[::1]:4141"])
     .meta({ description: "Data-plane addresses; one in IPv6 is skipped where the machine has none" }),

@@ -91,7 +91,10 @@ describe("command line", () => {
   it.each([
     [["docter"], "outrider: unknown command 'docter'; did you mean 'doctor'?\n"],
     [["run", "--lisen", "x"], "outrider: unknown option '--lisen' (Did you mean --listen?)\n"],
-    [["--listen", "nowhere"], '--listen: expected an address as host:port, e.g. 127.0.0.1:4141, found "nowhere"\n'],
+    [
+      ["--listen", "nowhere"],
+      '--listen: expected an address as host:port, e.g. 127.0.0.1:4141, or unix:/path, found "nowhere"\n',
+    ],
     [["run", "--capture", "full"], '--capture: expected one of none, span, event, both, found "full"\n'],
     [["run", "--config", "/nonexistent.yaml"], "/nonexistent.yaml: cannot be read: no such file\n"],
     [["simulate", "--port", "many"], expect.stringMatching(/^outrider: .*'many' is invalid.*\n$/)],

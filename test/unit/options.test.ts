@@ -180,18 +180,21 @@ describe("wrong options", () => {
     ["app: {}", "app: expected a text, not empty, found a mapping"],
     [
       "listen: 127.0.0.1:1",
-      'listen: expected a list, not empty, each an address as host:port, e.g. 127.0.0.1:4141, found "127.0.0.1:1"',
+      'listen: expected a list, not empty, each an address as host:port, e.g. 127.0.0.1:4141, or unix:/path, found "127.0.0.1:1"',
     ],
     [
       "listen: []",
-      "listen: expected a list, not empty, each an address as host:port, e.g. 127.0.0.1:4141, found a list",
+      "listen: expected a list, not empty, each an address as host:port, e.g. 127.0.0.1:4141, or unix:/path, found a list",
     ],
-    ["listen: [4141]", "listen[0]: expected an address as host:port, e.g. 127.0.0.1:4141, found 4141"],
+    ["listen: [4141]", "listen[0]: expected an address as host:port, e.g. 127.0.0.1:4141, or unix:/path, found 4141"],
     [
       "listen: ['127.0.0.1:65536']",
-      'listen[0]: expected an address as host:port, e.g. 127.0.0.1:4141, found "127.0.0.1:65536"',
+      'listen[0]: expected an address as host:port, e.g. 127.0.0.1:4141, or unix:/path, found "127.0.0.1:65536"',
     ],
-    ["listen: ['::1:4141']", 'listen[0]: expected an address as host:port, e.g. 127.0.0.1:4141, found "::1:4141"'],
+    [
+      "listen: ['::1:4141']",
+      'listen[0]: expected an address as host:port, e.g. 127.0.0.1:4141, or unix:/path, found "::1:4141"',
+    ],
     ["admin: localhost", 'admin: expected an address as host:port, e.g. 127.0.0.1:4142, found "localhost"'],
     ["hosts: [1]", "hosts[0]: expected a text, not empty, found 1"],
     [
