@@ -78,6 +78,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     maxConnections: options.limits.maxConnections,
   });
 
+  let isPastDrain = false;
   const exchanges = { started: 0, ended: 0 };
   const rooms: Rooms = {
     options,
@@ -89,6 +90,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     pricer,
     telemetry,
     upstream,
+    isClosing: () => isPastDrain,
     onClosed: (record) => {
       exchanges.ended += 1;
       inspector.add(record);
@@ -138,6 +140,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
   async function close(): Promise<void> {
     if (!hurried) await drain();
     draining = true;
+    isPastDrain = true;
     // What is still under way gets its dialect's error, is written down, and only then loses its connection.
     upstream.abortAll(new SidecarError("draining", "Outrider is shutting down"));
     await waitUntil(() => exchanges.started === exchanges.ended, closeMs);
@@ -157,7 +160,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
         await loading;
         return { dataUrls, adminUrl };
       } catch (error) {
-        await data.close();
+        await Promise.all([data.close(), admin.close(), upstream.close(), telemetry.shutdown(0)]);
         throw error;
       }
     },

@@ -28,7 +28,13 @@ function countCharacters(part: Part): number {
 
 function jsonLength(value: unknown): number {
   if (value === undefined) return 0;
-  return typeof value === "string" ? value.length : JSON.stringify(value).length;
+  if (typeof value === "string") return value.length;
+  try {
+    return JSON.stringify(value).length;
+  } catch {
+    // Nested deeper than the stack: an estimate may leave it out.
+    return 0;
+  }
 }
 
 /** Input tokens of a request, from the text of its messages, instructions and tools; media count nothing. */

@@ -56,12 +56,16 @@ export function createFold(options: FoldOptions): Fold {
   return new StreamFold(options.keepContent);
 }
 
+/** Deeper arguments stay text: whatever walks the parsed value would exhaust the stack. */
+const maxArgumentDepth = 128;
+
 /**
  * The arguments of a tool call from their wire text: the parsed JSON, the text itself where it is no JSON, and `{}` for
  * no text at all (providers send `""` for a call without arguments: BerriAI/litellm#5063, agentgateway/agentgateway#3002).
  */
 export function parseArguments(text: string): unknown {
   if (text.trim() === "") return {};
+  if (text.length > maxArgumentDepth && isDeep(text)) return text;
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -302,4 +306,16 @@ function mergeObject(
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether the text nests deeper than `maxArgumentDepth`; brackets inside strings count too, which errs towards text. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x5b || code === 0x7b) depth += 1;
+    else if (code === 0x5d || code === 0x7d) depth -= 1;
+    if (depth > maxArgumentDepth) return true;
+  }
+  return false;
 }

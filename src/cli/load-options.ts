@@ -167,7 +167,9 @@ function describeFound(path: readonly PropertyKey[], value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a mapping";
   const hidden =
-    path[0] === "credentials" || (path.at(-1) === "baseUrl" && !(typeof value === "string" && value.includes("://")));
+    path[0] === "credentials" ||
+    (path[0] === "providers" && path.length < 3) ||
+    (path.at(-1) === "baseUrl" && !(typeof value === "string" && value.includes("://")));
   if (hidden) return `a ${typeof value === "string" ? "text" : typeof value} (not shown)`;
   if (typeof value === "number" || typeof value === "boolean") return `${value}`;
   if (typeof value !== "string") return `a ${typeof value}`;

@@ -53,55 +53,55 @@ export interface ExchangeSummary {
 
 const longestName = 200;
 
-/** Reduces a closed record to what may be shown. */
+/** Reduces a closed record to what may be shown. One assignment a field: this runs for every exchange. */
 export function summarize(record: ExchangeRecord): ExchangeSummary {
-  const served = record.groups.at(-1);
-  const cost = sumCost(record.groups);
-  const optional = {
-    traceId: record.traceId,
-    app: record.app,
-    dialect: record.dialect,
-    operation: record.operation?.name ?? record.operation?.kind,
-    relayMode: record.relayMode,
-    provider: served?.provider ?? record.provider,
-    requestModel: cut(record.request?.model ?? served?.requestModel),
-    responseModel: cut(served?.response?.model),
-    status: record.http.statusCode,
-    end: record.end,
-    durationMs: round(record.durationMs),
-    timeToFirstChunkMs: round(served?.timeToFirstChunkMs),
-    overheadMs: round(record.overheadMs?.total),
-    usage: sumUsage(record.groups),
-    costNanoUsd: cost?.nanoUsd,
-    costStatus: cost?.status,
-    errorCode: record.failure?.code ?? served?.failure?.code,
-    policyVersion: record.policyVersion,
-  };
-  return {
+  const { http, groups, overheadMs } = record;
+  const served = groups.at(-1);
+  const summary: ExchangeSummary = {
     id: record.id,
     time: new Date(record.startedAtMs).toISOString(),
-    method: record.http.method,
-    route: cut(record.http.route ?? record.http.path) ?? "",
+    method: http.method,
+    route: cut(http.route ?? http.path),
     stream: record.stream,
-    requestBytes: record.http.requestBytes,
-    responseBytes: record.http.responseBytes,
-    attempts: record.groups.reduce((sum, group) => sum + group.attempts.length, 0),
-    ...dropUndefined(optional),
+    requestBytes: http.requestBytes,
+    responseBytes: http.responseBytes,
+    attempts: countAttempts(groups),
   };
+  if (record.traceId !== undefined) summary.traceId = record.traceId;
+  if (record.app !== undefined) summary.app = record.app;
+  if (record.dialect !== undefined) summary.dialect = record.dialect;
+  if (record.operation !== undefined) summary.operation = record.operation.name ?? record.operation.kind;
+  if (record.relayMode !== undefined) summary.relayMode = record.relayMode;
+  const provider = served?.provider ?? record.provider;
+  if (provider !== undefined) summary.provider = provider;
+  const requestModel = record.request?.model ?? served?.requestModel;
+  if (requestModel !== undefined) summary.requestModel = cut(requestModel);
+  if (served?.response?.model !== undefined) summary.responseModel = cut(served.response.model);
+  if (http.statusCode !== undefined) summary.status = http.statusCode;
+  if (record.end !== undefined) summary.end = record.end;
+  if (record.durationMs !== undefined) summary.durationMs = round(record.durationMs);
+  if (served?.timeToFirstChunkMs !== undefined) summary.timeToFirstChunkMs = round(served.timeToFirstChunkMs);
+  if (overheadMs !== undefined) summary.overheadMs = round(overheadMs.total);
+  if (served !== undefined) summary.usage = sumUsage(groups, served);
+  writeCost(summary, groups);
+  const failure = record.failure ?? served?.failure;
+  if (failure !== undefined) summary.errorCode = failure.code;
+  if (record.policyVersion !== undefined) summary.policyVersion = record.policyVersion;
+  return summary;
 }
 
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function dropUndefined<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(Object.entries(value).filter((entry) => entry[1] !== undefined)) as Defined<T>;
+function countAttempts(groups: readonly AttemptGroup[]): number {
+  let attempts = 0;
+  for (const group of groups) attempts += group.attempts.length;
+  return attempts;
 }
 
-function cut(name: string | undefined): string | undefined {
-  return name === undefined || name.length <= longestName ? name : `${name.slice(0, longestName)}…`;
+function cut(name: string): string {
+  return name.length <= longestName ? name : `${name.slice(0, longestName)}…`;
 }
 
-function round(milliseconds: number | undefined): number | undefined {
-  return milliseconds === undefined ? undefined : Math.round(milliseconds * 1000) / 1000;
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
 }
 
 const summedCounts = [
@@ -114,36 +114,33 @@ const summedCounts = [
 
 const sourceRank: Record<UsageSource, number> = { provider: 0, estimated: 1, missing: 2 };
 
-function sumUsage(groups: readonly AttemptGroup[]): SummaryUsage | undefined {
-  const served = groups.at(-1);
-  if (served === undefined) return undefined;
-  const counted = groups.filter((group) => group.usage !== undefined);
-  const sum: SummaryUsage = {
-    // The least sure source of what was added up; an attempt that failed without usage adds nothing.
-    source: counted.reduce<UsageSource>(
-      (worst, { usageSource }) => (sourceRank[usageSource] > sourceRank[worst] ? usageSource : worst),
-      counted[0]?.usageSource ?? served.usageSource,
-    ),
-  };
-  for (const { usage } of counted) {
+function sumUsage(groups: readonly AttemptGroup[], served: AttemptGroup): SummaryUsage {
+  let sum: SummaryUsage | undefined;
+  for (const { usage, usageSource } of groups) {
+    // An attempt that failed without usage adds nothing.
+    if (usage === undefined) continue;
+    sum ??= { source: usageSource };
+    // The least sure source of what was added up.
+    if (sourceRank[usageSource] > sourceRank[sum.source]) sum.source = usageSource;
     for (const name of summedCounts) {
-      const count = usage?.[name];
+      const count = usage[name];
       if (count !== undefined) sum[name] = (sum[name] ?? 0) + count;
     }
   }
-  return sum;
+  return sum ?? { source: served.usageSource };
 }
 
 const costRank: Record<CostStatus, number> = { exact: 0, alias: 1, assumed: 2, missing: 3 };
 
-function sumCost(groups: readonly AttemptGroup[]): { status: CostStatus; nanoUsd?: number } | undefined {
-  const costs = groups.flatMap((group) => group.cost ?? []);
-  const [first] = costs;
-  if (first === undefined) return undefined;
-  const status = costs.reduce(
-    (worst, cost) => (costRank[cost.status] > costRank[worst] ? cost.status : worst),
-    first.status,
-  );
-  if (status === "missing") return { status };
-  return { status, nanoUsd: costs.reduce((sum, cost) => sum + (cost.nanoUsd ?? 0), 0) };
+function writeCost(summary: ExchangeSummary, groups: readonly AttemptGroup[]): void {
+  let status: CostStatus | undefined;
+  let nanoUsd = 0;
+  for (const { cost } of groups) {
+    if (cost === undefined) continue;
+    if (status === undefined || costRank[cost.status] > costRank[status]) status = cost.status;
+    nanoUsd += cost.nanoUsd ?? 0;
+  }
+  if (status === undefined) return;
+  summary.costStatus = status;
+  if (status !== "missing") summary.costNanoUsd = nanoUsd;
 }

@@ -1,7 +1,7 @@
 // Room proxy: one try at a provider: its wire attempt in the record and the trace, its request, its relay.
 // Invariant: the wire attempt is closed when this resolves; the deadline ends it wherever it is.
 
-import type { Readable } from "node:stream";
+import { type Readable, Transform } from "node:stream";
 import type { Dialect, Operation } from "../dialects/index.ts";
 import { createUsageFrameFilter } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
@@ -56,11 +56,11 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
     sinceStartMs: () => clock.nowMs() - startedMs,
     call: request.call && {
       dialect: request.call.dialect,
-      createObserver: (status, mediaType, contentEncoding) =>
+      createObserver: (status, isStream, contentEncoding) =>
         createObserver({
           ...(request.call as { dialect: Dialect; operation: Operation }),
           status,
-          mediaType: mediaType === "" && record.stream && status < 300 ? "text/event-stream" : mediaType,
+          isStream,
           contentEncoding,
           keepContent: options.telemetry.capture !== "none",
           maxBodyBytes: options.limits.maxBodyBytes,
@@ -69,7 +69,9 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
     isForeignFrame: filter && ((frame) => filter.shouldDrop(frame)),
     heldCredential: request.heldCredential,
     requestId: record.id,
-    trailersWanted: request.call !== undefined && inbound.header("te")?.includes("trailers") === true,
+    streamRequested: record.stream,
+    trailersWanted:
+      request.call !== undefined && inbound.protocolVersion === "1.1" && takesTrailers(inbound.header("te")),
     slowClientTimeoutMs,
     answerHeaders: (status, observation) => headersOf(exchange, group, status, observation),
     costTrailer: (observation) => {
@@ -85,13 +87,22 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
     },
   });
 
+  let { body } = request;
+  if (body !== undefined && !Buffer.isBuffer(body)) {
+    const length = inbound.header("content-length");
+    if (length !== undefined) headers.push("content-length", length);
+    body = countBytes(body, (count) => {
+      attempt.requestBytes += count;
+      record.http.requestBytes += count;
+    });
+  }
   record.overheadMs ??= { request: own.spentMs(), total: 0 };
   const control = rooms.upstream.send(
     {
       ...request.address,
       method: inbound.method,
       headers,
-      body: request.body,
+      body,
       firstByteTimeoutMs: options.timeouts.firstByteMs,
       idleTimeoutMs: options.timeouts.idleMs,
       freshConnection: request.resendCount > 0,
@@ -147,4 +158,26 @@ function headersOf(
   const cost = observation === undefined ? undefined : priceObservation(exchange, group, observation);
   if (cost !== undefined) headers.push("x-outrider-cost", formatCost(cost));
   return headers;
+}
+
+/** RFC 9110 §10.1.4. */
+function takesTrailers(te: string | undefined): boolean {
+  return te !== undefined && te.split(",").some((item) => item.trim().toLowerCase() === "trailers");
+}
+
+/** An upload on its way through. What ends the copy leaves the client's request alone, so that it can still be answered. */
+function countBytes(upload: Readable, onBytes: (count: number) => void): Readable {
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      onBytes(chunk.length);
+      done(null, chunk);
+    },
+  });
+  upload.on("error", (error) => counted.destroy(error));
+  upload.on("close", () => {
+    if (!upload.readableEnded) counted.destroy();
+  });
+  counted.on("error", () => undefined);
+  counted.on("close", () => upload.unpipe(counted).pause());
+  return upload.pipe(counted);
 }

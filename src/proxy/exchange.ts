@@ -1,7 +1,6 @@
 // Room proxy: the whole life of a request, top to bottom. It holds no detail of any room: each line is somebody's job.
 // Invariant: whatever happens, one answer, one record, one closed trace; the `finally` below is the only place that closes them.
 
-import { randomBytes } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { Dialect } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
@@ -11,12 +10,13 @@ import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
 import type { Pricer } from "../spend/index.ts";
 import type { ExchangeTrace, Telemetry } from "../telemetry/index.ts";
 import { answerError } from "./answer.ts";
-import { sendAttempt } from "./attempt.ts";
+import { type AttemptRequest, sendAttempt } from "./attempt.ts";
 import { readCall } from "./call.ts";
 import type { Guard } from "./guard.ts";
 import { type Destination, matchIngress } from "./ingress.ts";
 import { OwnTime } from "./own-time.ts";
 import { closeRecord, openGroup, openRecord, settleGroup } from "./recording.ts";
+import { createRequestId } from "./request-id.ts";
 import { readSteering } from "./steering.ts";
 import type { RelayEnd } from "./relay.ts";
 import type { Upstream } from "./upstream.ts";
@@ -33,6 +33,8 @@ export interface Rooms {
   pricer: Pricer;
   telemetry: Telemetry;
   upstream: Upstream;
+  /** The process is past its drain: what still comes is refused. */
+  isClosing: () => boolean;
   /** Told once of each closed record; must not throw. */
   onClosed: (record: ExchangeRecord) => void;
 }
@@ -56,6 +58,7 @@ export async function runExchange(inbound: Inbound, rooms: Rooms): Promise<void>
   const exchange = openExchange(inbound, rooms);
   const { record, own } = exchange;
   try {
+    if (rooms.isClosing()) throw new SidecarError("draining", "Outrider is shutting down");
     rooms.guard(inbound);
     const destination = matchIngress(inbound, rooms.providers);
     address(exchange, destination);
@@ -80,7 +83,7 @@ function openExchange(inbound: Inbound, rooms: Rooms): Exchange {
   const own = new OwnTime(rooms.clock);
   own.enter();
   const startedMs = rooms.clock.nowMs();
-  const record = openRecord(inbound, randomBytes(16).toString("hex"), rooms.clock.epochMs(), rooms.app);
+  const record = openRecord(inbound, createRequestId(), rooms.clock.epochMs(), rooms.app);
   const traceparent = inbound.header("traceparent");
   const tracestate = inbound.header("tracestate");
   const trace = rooms.telemetry.open(record, {
@@ -115,10 +118,10 @@ function steer(exchange: Exchange): void {
   if (timeoutMs !== undefined) exchange.deadlineMs = Math.min(exchange.deadlineMs, exchange.startedMs + timeoutMs);
 }
 
-async function readBody({ inbound, rooms, own, record }: Exchange): Promise<Buffer> {
+async function readBody({ inbound, rooms, own, record, deadlineMs }: Exchange): Promise<Buffer> {
   own.leave();
   try {
-    const body = await inbound.readBody(rooms.options.limits.maxBodyBytes);
+    const body = await inbound.readBody(rooms.options.limits.maxBodyBytes, deadlineMs - rooms.clock.nowMs());
     record.http.requestBytes = body.length;
     return body;
   } finally {
@@ -142,61 +145,53 @@ async function relayCall(
   record.losses = call.losses;
   record.relayMode = call.edited ? "splice" : "passthrough";
 
-  const group = openGroup(exchange, call.provider, call.model);
-  const end = await sendWithFreshRetry(exchange, group, call.provider, destination, {
+  await sendAndSettle(exchange, destination, call.provider, call.model, {
     body: call.body,
     usageRequested: call.usageRequested,
     call: destination.call,
   });
-  settle(exchange, group, call.provider, end);
 }
 
 /** Anything else of a known provider: bytes both ways, nothing read. */
 async function relayUntouched(exchange: Exchange, destination: Destination): Promise<void> {
   const { inbound } = exchange;
-  const group = openGroup(exchange, destination.provider, undefined);
-  const end = await sendWithFreshRetry(exchange, group, destination.provider, destination, {
+  await sendAndSettle(exchange, destination, destination.provider, undefined, {
     body: inbound.hasBody ? inbound.body() : undefined,
     usageRequested: false,
     call: undefined,
   });
-  settle(exchange, group, destination.provider, end);
 }
 
-type Sending = Omit<
-  Parameters<typeof sendAttempt>[1],
-  "address" | "headers" | "heldCredential" | "resendCount" | "group"
->;
-
-/** DESIGN §2.3: no retry of our own, but one fresh connection for a kept-alive socket that died before any byte. */
-async function sendWithFreshRetry(
+/** One provider, its address and credential; sent, relayed, settled. */
+async function sendAndSettle(
   exchange: Exchange,
-  group: AttemptGroup,
-  provider: Provider,
   destination: Destination,
-  sending: Sending,
-): Promise<RelayEnd> {
+  provider: Provider,
+  model: string | undefined,
+  sending: Pick<AttemptRequest, "body" | "usageRequested" | "call">,
+): Promise<void> {
   const { rooms, inbound } = exchange;
-  const addressed = provider.id === destination.provider.id;
   const credentialed = applyCredential([...inbound.rawHeaders], destination.query, provider, {
-    addressed,
+    addressed: provider.id === destination.provider.id,
     held: rooms.credentials.for(provider),
   });
-  const request = {
-    ...sending,
-    group,
-    address: joinUrl(provider, sending.call?.dialect.id, destination.path, credentialed.query),
-    headers: credentialed.headers,
-    heldCredential: credentialed.use === "own",
-  };
+  const address = joinUrl(provider, sending.call?.dialect.id, destination.path, credentialed.query);
+  const group = openGroup(exchange, provider, model);
+  const { headers, use } = credentialed;
+  const request = { ...sending, group, address, headers, heldCredential: use === "own" };
+  settle(exchange, group, await sendWithFreshRetry(exchange, request));
+}
+
+/** DESIGN §2.3: no retry of our own, but one fresh connection for a kept-alive socket that died before any byte. */
+async function sendWithFreshRetry(exchange: Exchange, request: Omit<AttemptRequest, "resendCount">): Promise<RelayEnd> {
   const first = await sendAttempt(exchange, { ...request, resendCount: 0 });
-  if (first.kind !== "failed" || !first.staleConnection || (typeof sending.body === "object" && "pipe" in sending.body))
-    return first;
+  const isRepeatable = request.body === undefined || Buffer.isBuffer(request.body);
+  if (first.kind !== "failed" || !first.staleConnection || !isRepeatable) return first;
   return sendAttempt(exchange, { ...request, resendCount: 1 });
 }
 
-function settle(exchange: Exchange, group: AttemptGroup, provider: Provider, end: RelayEnd): void {
-  settleGroup(exchange, group, provider, end);
+function settle(exchange: Exchange, group: AttemptGroup, end: RelayEnd): void {
+  settleGroup(exchange, group, end);
   if (end.kind === "failed") throw end.error;
   exchange.record.end = end.kind;
   if (end.error !== undefined) {

@@ -10,7 +10,7 @@ export interface ObserverSettings {
   dialect: Dialect;
   operation: Operation;
   status: number;
-  mediaType: string;
+  isStream: boolean;
   contentEncoding: string | undefined;
   keepContent: boolean;
   maxBodyBytes: number;
@@ -45,8 +45,7 @@ export interface Observer {
 
 /** One per wire attempt that answered. */
 export function createObserver(settings: ObserverSettings): Observer {
-  if (settings.mediaType === "text/event-stream" && settings.status < 300) return new StreamObserver(settings);
-  return new BodyObserver(settings);
+  return settings.isStream ? new StreamObserver(settings) : new BodyObserver(settings);
 }
 
 /** A decompressor for one content coding; undefined for a coding that is not known. */

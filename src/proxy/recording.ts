@@ -20,7 +20,9 @@ export function redactQuery(url: string): string {
   const members = url.slice(cut + 1).split("&");
   const shown = members.map((member) => {
     const [name = ""] = member.split("=", 1);
-    return plainQueryNames.has(name) || !member.includes("=") ? member : `${name}=REDACTED`;
+    if (plainQueryNames.has(name)) return member;
+    // Without a `=` the whole member may be the secret.
+    return member.includes("=") ? `${name}=REDACTED` : "REDACTED";
   });
   return `${url.slice(0, cut)}?${shown.join("&")}`;
 }
@@ -34,7 +36,8 @@ export function openRecord(inbound: Inbound, id: string, startedAtMs: number, ap
     startedAtMs,
     http: {
       method: inbound.method,
-      path: cut === -1 ? target : target.slice(0, cut),
+      // A target may be a URL with a user name and password in it; it is refused, and recorded without them.
+      path: (cut === -1 ? target : target.slice(0, cut)).replace(/\/\/[^/]*@/, "//"),
       protocolVersion: inbound.protocolVersion,
       requestBytes: 0,
       responseBytes: 0,
@@ -46,7 +49,7 @@ export function openRecord(inbound: Inbound, id: string, startedAtMs: number, ap
   };
   if (cut !== -1) record.http.query = redactQuery(target.slice(cut)).slice(1);
   const host = inbound.header("host");
-  if (host !== undefined) record.http.host = host;
+  if (host !== undefined) record.http.host = host.slice(host.lastIndexOf("@") + 1);
   const userAgent = inbound.header("user-agent");
   if (userAgent !== undefined) record.http.userAgent = userAgent;
   if (inbound.clientAddress !== undefined) record.http.clientAddress = inbound.clientAddress;
@@ -98,7 +101,7 @@ function priceUsage(exchange: Exchange, group: AttemptGroup, usage: Usage, respo
 }
 
 /** Writes the end of a group: answer, usage, cost, failure. */
-export function settleGroup(exchange: Exchange, group: AttemptGroup, _provider: Provider, end: RelayEnd): void {
+export function settleGroup(exchange: Exchange, group: AttemptGroup, end: RelayEnd): void {
   const { rooms, record } = exchange;
   group.durationMs = rooms.clock.epochMs() - group.startedAtMs;
   record.http.responseBytes = group.attempts.at(-1)?.responseBytes ?? 0;

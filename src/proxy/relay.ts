@@ -31,9 +31,11 @@ export interface RelaySettings {
   call:
     | {
         dialect: Dialect;
-        createObserver: (status: number, mediaType: string, contentEncoding: string | undefined) => Observer;
+        createObserver: (status: number, isStream: boolean, contentEncoding: string | undefined) => Observer;
       }
     | undefined;
+  /** The client asked for a stream; decides what an answer without a type may be. */
+  streamRequested: boolean;
   /** Which frames of a stream are not for the client: the usage frame that only Outrider asked for. */
   isForeignFrame: ((frame: SseFrame) => boolean) | undefined;
   /** The credential was Outrider's own: its refusal is not the client's to see. */
@@ -50,12 +52,17 @@ export interface RelaySettings {
   onOutputChunk: (atMs: number) => void;
 }
 
+/**
+ * How the body is moved. `plain`: nothing is read. `body`: passed and kept for the observer. `stream`: passed, frames observed.
+ * `edited`: passed frame by frame, without those that are not for the client. `undecided`: the answer has no type; its first byte tells.
+ */
+type Mode = "plain" | "body" | "stream" | "edited" | "undecided";
+
 interface Head {
   status: number;
-  headers: string[];
+  rawHeaders: string[];
   contentLength: number | undefined;
-  stream: boolean;
-  edited: boolean;
+  contentEncoding: string | undefined;
 }
 
 /** Relays one answer; resolves with its end, never rejects. */
@@ -68,6 +75,7 @@ export class Relay implements UpstreamHandler {
   #observer: Observer | undefined;
   #observation: Observation | undefined;
   #pendingObservation: Promise<Observation> | undefined;
+  #mode: Mode = "plain";
   #committed = false;
   #chunkSeen = false;
   #done = false;
@@ -100,7 +108,7 @@ export class Relay implements UpstreamHandler {
   }
 
   onHead(status: number, rawHeaders: string[]): void {
-    const { attempt, own, call, sinceStartMs, isForeignFrame } = this.#settings;
+    const { attempt, own, call, sinceStartMs } = this.#settings;
     own.enter();
     attempt.firstByteMs = sinceStartMs();
     attempt.statusCode = status;
@@ -113,30 +121,34 @@ export class Relay implements UpstreamHandler {
       this.#control?.abort(refusal);
       return;
     }
-    const stream = mediaType === "text/event-stream" && status < 300;
-    const encoding = findHeader(rawHeaders, "content-encoding")?.trim().toLowerCase();
-    this.#observer = call?.createObserver(status, mediaType, encoding);
-    const edited = stream && isForeignFrame !== undefined && (encoding === undefined || encoding === "identity");
     const length = findHeader(rawHeaders, "content-length");
-    const headers = toDownstreamHeaders(rawHeaders, edited);
-    const contentLength = length === undefined ? undefined : Number(length);
-    this.#head = { status, headers, contentLength, stream, edited };
-    // The head of a stream goes out at once; a first chunk that came in the same packet goes with it.
-    if (stream) queueMicrotask(() => this.#commit(true));
+    const contentEncoding = findHeader(rawHeaders, "content-encoding")?.trim().toLowerCase();
+    this.#head = {
+      status,
+      rawHeaders,
+      contentLength: length === undefined ? undefined : Number(length),
+      contentEncoding,
+    };
+    if (call !== undefined) this.#chooseMode(mediaType);
     own.leave();
   }
 
   onChunk(chunk: Buffer): void {
-    const { own, attempt, sinceStartMs, onFirstChunk, onOutputChunk } = this.#settings;
+    const { own, attempt, sinceStartMs, onFirstChunk } = this.#settings;
     own.enter();
     attempt.responseBytes += chunk.length;
     if (!this.#chunkSeen) {
       this.#chunkSeen = true;
       onFirstChunk(sinceStartMs());
+      if (this.#mode === "undecided") this.#chooseMode(isJsonStart(chunk) ? "application/json" : "text/event-stream");
     }
-    const observer = this.#observer;
-    const head = this.#head as Head;
-    if (!this.#committed && observer !== undefined && head.contentLength === chunk.length) {
+    this.#pass(chunk, this.#observer);
+    own.leave();
+  }
+
+  #pass(chunk: Buffer, observer: Observer | undefined): void {
+    const isWhole = !this.#committed && this.#head?.contentLength === chunk.length;
+    if (observer !== undefined && this.#mode === "body" && isWhole) {
       // The whole body is here: what it cost can stand in the head.
       observer.observeChunk(chunk);
       const concluded = observer.finish();
@@ -145,35 +157,52 @@ export class Relay implements UpstreamHandler {
       this.#observer = undefined;
       this.#commit(false);
       this.#write(chunk);
-    } else {
-      this.#commit(false);
-      const frames = observer?.frames(chunk);
-      if (frames === undefined) {
-        this.#write(chunk);
-        if (observer?.observeChunk(chunk) === true) onOutputChunk(sinceStartMs());
-      } else {
-        if (head.edited) this.#writeFrames(frames);
-        else this.#write(chunk);
-        if ((observer as Observer).observeFrames(frames)) onOutputChunk(sinceStartMs());
-        if (head.edited && observer?.overflowed === true) {
-          this.#control?.abort(
-            new SidecarError("upstream_too_large", "one event of the provider's stream is too large"),
-          );
-        }
-      }
+      return;
     }
-    own.leave();
+    this.#commit(false);
+    if (this.#mode !== "edited") this.#write(chunk);
+    if (observer === undefined) return;
+    const frames = observer.frames(chunk);
+    if (this.#mode === "edited" && frames !== undefined) this.#writeFrames(frames);
+    const isOutput = frames === undefined ? observer.observeChunk(chunk) : observer.observeFrames(frames);
+    if (isOutput) this.#settings.onOutputChunk(this.#settings.sinceStartMs());
+    if (this.#mode === "edited" && observer.overflowed) {
+      this.#control?.abort(new SidecarError("upstream_too_large", "one event of the provider's stream is too large"));
+    }
+  }
+
+  #chooseMode(mediaType: string): void {
+    const { call, isForeignFrame, streamRequested } = this.#settings;
+    const { status, contentEncoding } = this.#head as Head;
+    if (mediaType === "" && status < 300 && streamRequested) {
+      this.#mode = "undecided";
+      return;
+    }
+    const isStream = mediaType === "text/event-stream" && status < 300;
+    const isIdentity = contentEncoding === undefined || contentEncoding === "identity";
+    if (!isStream) this.#mode = "body";
+    else this.#mode = isForeignFrame !== undefined && isIdentity ? "edited" : "stream";
+    this.#observer = call?.createObserver(status, isStream, contentEncoding);
+    // The head of a stream goes out at once; a first chunk that came in the same packet goes with it.
+    if (isStream) queueMicrotask(() => this.#commitSafely());
+  }
+
+  #commitSafely(): void {
+    try {
+      this.#commit(true);
+    } catch (cause) {
+      this.#control?.abort(new SidecarError("internal", "the answer's head could not be written", { cause }));
+    }
   }
 
   onEnd(): void {
     const { own } = this.#settings;
     own.enter();
     this.#commit(false);
-    const head = this.#head as Head;
     const observer = this.#observer;
     if (observer !== undefined) {
       const frames = observer.endFrames();
-      if (head.edited) this.#writeFrames(frames);
+      if (this.#mode === "edited") this.#writeFrames(frames);
       observer.observeFrames(frames);
     }
     const concluded = this.#observation ?? this.#pendingObservation ?? observer?.finish();
@@ -183,12 +212,10 @@ export class Relay implements UpstreamHandler {
       void concluded.then((observation) => this.#conclude(observation));
       return;
     }
-    if (head.stream && concluded !== undefined && isBrokenOff(concluded)) {
-      this.#breakOff(
-        new SidecarError("stream_truncated", "the provider's stream ended before its end"),
-        concluded,
-        "truncated",
-      );
+    if (this.#isStream && concluded !== undefined && isBrokenOff(concluded)) {
+      const error = new SidecarError("stream_truncated", "the provider's stream ended before its end");
+      this.#breakOff(error);
+      this.#finish({ kind: "truncated", error, observation: concluded });
     } else {
       this.#endClean(concluded);
       this.#conclude(concluded);
@@ -211,24 +238,23 @@ export class Relay implements UpstreamHandler {
       this.#settings.respond.end();
       this.#concludeLate("complete", undefined);
     } else {
-      const kind = error.code === "stream_truncated" ? "truncated" : "error";
-      const concluded = this.#observer?.finish();
-      this.#breakOff(error, concluded instanceof Promise ? undefined : concluded, kind);
+      this.#breakOff(error);
+      this.#concludeLate(error.code === "stream_truncated" ? "truncated" : "error", error);
     }
     own.leave();
   }
 
   #refuse(status: number, mediaType: string): SidecarError | undefined {
     const { call, heldCredential } = this.#settings;
+    if (heldCredential && (status === 401 || status === 403)) {
+      return new SidecarError("upstream_auth", `the provider refused the credential that Outrider holds (${status})`);
+    }
     if (call === undefined) return undefined;
     if (status >= 300 && status < 400) {
       return new SidecarError(
         "upstream_redirect",
         `the provider answered with a redirect (${status}), which is not followed`,
       );
-    }
-    if (heldCredential && (status === 401 || status === 403)) {
-      return new SidecarError("upstream_auth", `the provider refused the credential that Outrider holds (${status})`);
     }
     if (status < 300 && status !== 204 && !isModelMediaType(mediaType)) {
       const shown = mediaType.replace(/[^a-z0-9.+/-]/g, "_").slice(0, 64);
@@ -240,13 +266,24 @@ export class Relay implements UpstreamHandler {
     return undefined;
   }
 
+  get #isStream(): boolean {
+    return this.#mode === "stream" || this.#mode === "edited";
+  }
+
+  /** An answer without a length and with a body can end in trailers. */
+  get #hasTrailers(): boolean {
+    const { status, contentLength } = this.#head as Head;
+    return this.#settings.trailersWanted && contentLength === undefined && status !== 204 && status !== 304;
+  }
+
   #commit(flush: boolean): void {
     const head = this.#head;
     if (this.#committed || this.#done || head === undefined) return;
     this.#committed = true;
-    const { respond, answerHeaders, trailersWanted } = this.#settings;
-    const headers = [...head.headers, ...answerHeaders(head.status, this.#observation)];
-    if (trailersWanted && head.contentLength === undefined) headers.push("trailer", "x-outrider-cost");
+    const { respond, answerHeaders } = this.#settings;
+    const headers = toDownstreamHeaders(head.rawHeaders, this.#mode === "edited");
+    for (const item of answerHeaders(head.status, this.#observation)) headers.push(item);
+    if (this.#hasTrailers) headers.push("trailer", "x-outrider-cost");
     respond.head(head.status, headers, flush);
   }
 
@@ -257,37 +294,31 @@ export class Relay implements UpstreamHandler {
     this.#slowClient ??= setTimeout(() => {
       this.#clientGone = true;
       this.#control?.abort(new SidecarError("client_disconnected", "the client stopped reading"));
-      this.#settings.respond.destroy();
+      this.#settings.respond.reset();
     }, this.#settings.slowClientTimeoutMs);
   }
 
   #writeFrames(frames: SseFrame[]): void {
     const { isForeignFrame } = this.#settings;
-    for (const frame of frames) {
-      if (isForeignFrame?.(frame) !== true) this.#write(frame.raw);
-    }
+    const kept = frames.filter((frame) => isForeignFrame?.(frame) !== true).map(({ raw }) => raw);
+    if (kept.length > 0) this.#write(kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept));
   }
 
   #endClean(observation: Observation | undefined): void {
-    const { respond, trailersWanted, costTrailer } = this.#settings;
-    const head = this.#head as Head;
-    const cost =
-      trailersWanted && head.contentLength === undefined && observation !== undefined
-        ? costTrailer(observation)
-        : undefined;
+    const { respond, costTrailer } = this.#settings;
+    const cost = this.#hasTrailers && observation !== undefined ? costTrailer(observation) : undefined;
     respond.end(undefined, cost === undefined ? undefined : { "x-outrider-cost": cost });
   }
 
   /** Ends a committed answer so that nobody takes it for whole: the dialect's error event, then no end. */
-  #breakOff(error: SidecarError, observation: Observation | undefined, kind: "truncated" | "error"): void {
+  #breakOff(error: SidecarError): void {
     const { respond, call, requestId } = this.#settings;
-    const head = this.#head as Head;
-    const encoded = findHeader(head.headers, "content-encoding") !== undefined;
-    if (head.stream && call !== undefined && !encoded) {
+    const { contentEncoding } = this.#head as Head;
+    const isPlainText = contentEncoding === undefined || contentEncoding === "identity";
+    if (this.#isStream && call !== undefined && isPlainText) {
       respond.write((this.#atFrameEnd ? "" : "\n\n") + call.dialect.encodeStreamError(error, requestId));
     }
     respond.destroy();
-    this.#finish({ kind, error, observation });
   }
 
   /** A whole answer: the provider's own error, or the model's. */
@@ -303,7 +334,7 @@ export class Relay implements UpstreamHandler {
     this.#finish({ kind: "error", error, observation });
   }
 
-  #concludeLate(kind: "complete" | "client_aborted", error: SidecarError | undefined): void {
+  #concludeLate(kind: "complete" | "error" | "truncated" | "client_aborted", error: SidecarError | undefined): void {
     const concluded = this.#observation ?? this.#pendingObservation ?? this.#observer?.finish();
     if (concluded instanceof Promise) void concluded.then((observation) => this.#finish({ kind, error, observation }));
     else this.#finish({ kind, error, observation: concluded });
@@ -318,7 +349,14 @@ export class Relay implements UpstreamHandler {
 }
 
 /** A stream that ended in good form on the wire but not in its dialect; of a format we do not know we cannot tell. */
-function isBrokenOff({ finished, providerError, response, unrecognizedEvents }: Observation): boolean {
+function isBrokenOff({ finished, providerError, response, unrecognizedEvents, failed }: Observation): boolean {
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
-  return !finished && providerError === undefined && !foreign;
+  // An observer that failed knows nothing, and must not touch the client's bytes.
+  return !finished && providerError === undefined && !foreign && !failed;
+}
+
+/** Whether the first byte that is no blank opens a JSON object or array. */
+function isJsonStart(chunk: Buffer): boolean {
+  const first = chunk.find((byte) => byte !== 32 && byte !== 9 && byte !== 10 && byte !== 13);
+  return first === 0x7b || first === 0x5b;
 }

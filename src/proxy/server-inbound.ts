@@ -2,8 +2,10 @@
 // Invariant: after the client is gone every call is a no-op; nothing here throws into the exchange but readBody's SidecarErrors.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { SidecarError } from "../errors.ts";
+import { findHeader } from "./headers.ts";
 import type { Inbound, Responder } from "./wire.ts";
 
 export class NodeInbound implements Inbound {
@@ -40,7 +42,7 @@ export class NodeInbound implements Inbound {
     return typeof value === "string" ? value : value?.[0];
   }
 
-  readBody(maxBytes: number): Promise<Buffer> {
+  readBody(maxBytes: number, timeoutMs: number): Promise<Buffer> {
     const announced = Number(this.#request.headers["content-length"] ?? 0);
     if (announced > maxBytes) return Promise.reject(tooLarge(maxBytes));
     this.#continue();
@@ -49,6 +51,8 @@ export class NodeInbound implements Inbound {
       const chunks: Buffer[] = [];
       let size = 0;
       this.#rejectBody = reject;
+      const deadline = setTimeout(() => this.bodyTimedOut(), Math.max(timeoutMs, 0));
+      request.on("close", () => clearTimeout(deadline));
       request.on("data", (chunk: Buffer) => {
         size += chunk.length;
         if (size > maxBytes) {
@@ -60,6 +64,7 @@ export class NodeInbound implements Inbound {
         chunks.push(chunk);
       });
       request.on("end", () => {
+        clearTimeout(deadline);
         this.#rejectBody = undefined;
         resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
       });
@@ -98,15 +103,24 @@ function disconnected(): SidecarError {
   return new SidecarError("client_disconnected", "the client went away before its request was complete");
 }
 
+/** How long what was written may wait for a client that takes nothing. */
+const flushTimeoutMs = 60_000;
+const cutTimeoutMs = 1000;
+
 class NodeResponder implements Responder {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  /** Kept, because undici takes the socket off a request whose body it destroys. */
+  readonly #socket: Socket;
   readonly #hasBody: boolean;
   #closed = false;
+  /** The body's end is told by a length or by chunks, not by the end of the connection. */
+  #framed = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, hasBody: boolean) {
     this.#request = request;
     this.#response = response;
+    this.#socket = request.socket;
     this.#hasBody = hasBody;
     response.on("error", () => {
       this.#closed = true;
@@ -125,6 +139,7 @@ class NodeResponder implements Responder {
     // A request whose body was not read to its end leaves the connection unusable for another.
     if (this.#hasBody && !this.#request.complete) response.shouldKeepAlive = false;
     response.writeHead(status, rawHeaders);
+    this.#framed = response.chunkedEncoding || findHeader(rawHeaders, "content-length") !== undefined;
     if (flush) response.flushHeaders();
   }
 
@@ -142,9 +157,10 @@ class NodeResponder implements Responder {
     else response.end(chunk);
     if (this.#hasBody && !this.#request.complete) {
       // Take no more of an upload that was refused; give the answer a moment to arrive before the reset.
-      const { socket } = this.#request;
       this.#request.pause();
-      response.on("finish", () => setTimeout(() => socket.destroy(), 100).unref());
+      response.on("finish", () => setTimeout(() => this.#socket.destroy(), 100).unref());
+    } else if (response.writableLength > 0) {
+      this.#resetUnlessFlushed(flushTimeoutMs);
     }
   }
 
@@ -152,12 +168,18 @@ class NodeResponder implements Responder {
     const response = this.#response;
     if (this.#closed || response.destroyed) return;
     this.#closed = true;
-    const { socket } = this.#request;
-    const endsWithConnection =
-      response.headersSent && !response.chunkedEncoding && !response.hasHeader("content-length");
     // A body that ends with its connection would look whole after a FIN: only a reset tells the truth there.
-    if (endsWithConnection) socket.resetAndDestroy();
-    else socket.destroySoon();
+    if (response.headersSent && !this.#framed) {
+      this.#socket.resetAndDestroy();
+      return;
+    }
+    this.#socket.destroySoon();
+    this.#resetUnlessFlushed(cutTimeoutMs);
+  }
+
+  reset(): void {
+    this.#closed = true;
+    this.#socket.resetAndDestroy();
   }
 
   onDrain(listener: () => void): void {
@@ -168,5 +190,12 @@ class NodeResponder implements Responder {
     this.#response.on("close", () => {
       if (!this.#response.writableFinished) listener();
     });
+  }
+
+  #resetUnlessFlushed(timeoutMs: number): void {
+    const socket = this.#socket;
+    const timer = setTimeout(() => socket.resetAndDestroy(), timeoutMs).unref();
+    this.#response.on("finish", () => clearTimeout(timer));
+    socket.on("close", () => clearTimeout(timer));
   }
 }

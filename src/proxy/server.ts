@@ -43,7 +43,9 @@ const serverOptions = {
   joinDuplicateHeaders: false,
   insecureHTTPParser: false,
   noDelay: true,
-} as const;
+  // A client may offer h2c with any request (Java's does); RFC 9110 §7.8 lets a server ignore an upgrade it does not take.
+  shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === "websocket",
+};
 
 /** Builds the listener; the sidecar owns and closes it. */
 export function createDataServer(settings: ServerSettings): DataServer {
@@ -60,9 +62,13 @@ export function createDataServer(settings: ServerSettings): DataServer {
     const inbound = new NodeInbound(request, response, expectsContinue);
     const { socket } = request;
     inbounds.set(socket, inbound);
-    void settings.onRequest(inbound).finally(() => {
+    const close = (): void => {
       active -= 1;
       if (inbounds.get(socket) === inbound) inbounds.delete(socket);
+    };
+    settings.onRequest(inbound).then(close, () => {
+      close();
+      inbound.respond.reset();
     });
   }
 

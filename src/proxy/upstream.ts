@@ -227,7 +227,12 @@ class Delivery implements Dispatcher.DispatchHandler, UpstreamControl {
     if (this.#finished) return;
     this.#finished = true;
     this.#release();
-    this.#handler.onEnd();
+    try {
+      this.#handler.onEnd();
+    } catch (cause) {
+      const error = new SidecarError("internal", "an unexpected error at the end of an answer", { cause });
+      this.#handler.onError({ error, staleConnection: false });
+    }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -297,8 +302,8 @@ function toSidecarError(cause: Error, headSeen: boolean): SidecarError {
 
 function classify(name: string, transportCode: string, headSeen: boolean): ErrorCode {
   const known = codes[transportCode];
-  if (known !== undefined) return known;
-  if (tlsCode.test(transportCode)) return "upstream_tls";
+  if (known !== undefined && !(headSeen && transportCode === "ETIMEDOUT")) return known;
+  if (!headSeen && tlsCode.test(transportCode)) return "upstream_tls";
   if (headSeen) return "stream_truncated";
   if (name === "HTTPParserError" || transportCode === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH") return "upstream_invalid";
   if (transportCode.startsWith("UND_ERR_INVALID") || transportCode === "UND_ERR_NOT_SUPPORTED") return "internal";

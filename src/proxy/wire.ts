@@ -15,10 +15,10 @@ export interface Inbound {
   /** First value of a header; the name in lower case. */
   header(name: string): string | undefined;
   /**
-   * The whole body, at most `maxBytes`.
-   * @throws SidecarError request_too_large, request_malformed (cut short), client_disconnected
+   * The whole body, at most `maxBytes`, within `timeoutMs`.
+   * @throws SidecarError request_too_large, request_timeout, client_disconnected
    */
-  readBody(maxBytes: number): Promise<Buffer>;
+  readBody(maxBytes: number, timeoutMs: number): Promise<Buffer>;
   /** The body as a stream, for what is relayed without being read. Use either this or `readBody`. */
   body(): Readable;
   /** Whether the request carries a body at all. */
@@ -37,6 +37,8 @@ export interface Responder {
   end(chunk?: Buffer | string, trailers?: Record<string, string>): void;
   /** Cuts the connection, after what was written has left, so that the client cannot take the answer for whole. */
   destroy(): void;
+  /** Cuts it at once, also when the client takes nothing any more. */
+  reset(): void;
   onDrain(listener: () => void): void;
   /** Calls once when the client is gone before the answer was complete. */
   onClientGone(listener: () => void): void;

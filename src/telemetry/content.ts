@@ -71,7 +71,7 @@ class Scissors {
   /** Free JSON (tool arguments and results): whole, or its text cut short. */
   json(value: unknown): Json {
     if (typeof value === "string") return this.text(value);
-    const text = JSON.stringify(value) ?? "null";
+    const text = stringifySafely(value);
     const kept = this.text(text);
     return kept === text ? (JSON.parse(text) as Json) : kept;
   }
@@ -159,4 +159,13 @@ function toServerTool(call: { type: string; [key: string]: unknown }, scissors: 
 
 function optional(name: string, value: string | undefined): { [key: string]: string } {
   return value === undefined ? {} : { [name]: value };
+}
+
+/** JSON text; of a value that nests deeper than the stack only that it does. */
+function stringifySafely(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "null";
+  } catch {
+    return '"[nested too deeply]"';
+  }
 }

@@ -11,6 +11,7 @@ import { emitEvents } from "./events.ts";
 import { PullReader } from "./exposition.ts";
 import { ExchangeMetrics } from "./metrics.ts";
 import { MetricStore, type Series } from "./metric-store.ts";
+import { createLogIntake, createSpanIntake, type Encoded, type Intake } from "./otlp.ts";
 import {
   readTelemetryOptions,
   type Environment,
@@ -84,8 +85,8 @@ function createDisabledTelemetry(): Telemetry {
 class RunningTelemetry implements Telemetry {
   readonly #metrics: ExchangeMetrics;
   readonly #spanSettings: SpanSettings;
-  readonly #spans: BoundedBatch<ReadableSpan> | undefined;
-  readonly #logs: BoundedBatch<ReadableLogRecord> | undefined;
+  readonly #spans: BoundedBatch<ReadableSpan | Encoded> | undefined;
+  readonly #logs: BoundedBatch<ReadableLogRecord | Encoded> | undefined;
   readonly #dataPoints: ReturnType<typeof createDataPointExporter> | undefined;
   readonly #pull: PullReader;
   readonly #sdk: RunningSdk;
@@ -116,8 +117,16 @@ class RunningTelemetry implements Telemetry {
     });
     const exporters = settings.exporters ?? createExporters(options);
     const resource = createResource(options, version);
-    if (exporters.spans !== undefined) this.#spans = this.#createBatch("traces", exporters.spans, options.spanQueue);
-    if (exporters.logs !== undefined) this.#logs = this.#createBatch("logs", exporters.logs, options.logQueue);
+    let spans: Intake<ReadableSpan> | undefined;
+    if (exporters.spans !== undefined) {
+      this.#spans = this.#createBatch("traces", exporters.spans, options.spanQueue);
+      spans = createSpanIntake(exporters.spans, this.#spans);
+    }
+    let logs: Intake<ReadableLogRecord> | undefined;
+    if (exporters.logs !== undefined) {
+      this.#logs = this.#createBatch("logs", exporters.logs, options.logQueue);
+      logs = createLogIntake(exporters.logs, this.#logs);
+    }
     const readers: IMetricReader[] = [];
     if (exporters.metrics !== undefined) {
       const dataPoints = createDataPointExporter(exporters.metrics, this.#hooks("metrics"));
@@ -135,23 +144,19 @@ class RunningTelemetry implements Telemetry {
     this.#pull = new PullReader(store.producer(resource, "cumulative"));
     this.#reportQueues(store);
     const sampler = createSampler(options.sampler);
-    const spanProcessor = this.#spans === undefined ? undefined : createSpanProcessor(this.#spans);
-    const logRecordProcessor = this.#logs === undefined ? undefined : createLogProcessor(this.#logs);
     this.#sdk = startSdk({
       resource,
       sampler,
-      spanProcessor,
-      logRecordProcessor,
+      spanProcessor: spans && createSpanProcessor(spans),
+      logRecordProcessor: logs && createLogProcessor(logs),
       metricReaders: [this.#pull, ...readers],
     });
     const shared = { resource, scope: { ...scope, version } };
     const { maxSpanValueLength, maxLogValueLength } = options;
-    const spans = this.#spans;
     if (spans !== undefined) {
       const onEnd = spans.add.bind(spans);
       this.#tracer = new DirectTracer({ ...shared, sampler, maxValueLength: maxSpanValueLength, onEnd });
     }
-    const logs = this.#logs;
     if (logs !== undefined) {
       this.#logOrigin = { ...shared, maxValueLength: maxLogValueLength, onEmit: logs.add.bind(logs) };
     }
@@ -203,7 +208,7 @@ class RunningTelemetry implements Telemetry {
     clearTimeout(timer);
   }
 
-  #createBatch<Item extends ReadableSpan | ReadableLogRecord>(
+  #createBatch<Item extends ReadableSpan | ReadableLogRecord | Encoded>(
     signal: Signal,
     exporter: ConstructorParameters<typeof BoundedBatch<Item>>[0],
     queue: QueueOptions,

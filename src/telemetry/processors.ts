@@ -6,10 +6,10 @@ import { TraceFlags } from "@opentelemetry/api";
 import type { LogRecordProcessor, ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 
-import type { BoundedBatch } from "./batch.ts";
+import type { Intake } from "./otlp.ts";
 
 /** Feeds ended spans to the batch, which the caller owns and shuts down. */
-export function createSpanProcessor(batch: BoundedBatch<ReadableSpan>): SpanProcessor {
+export function createSpanProcessor(batch: Intake<ReadableSpan>): SpanProcessor {
   return {
     onStart: () => undefined,
     onEnd: (span) => {
@@ -21,7 +21,7 @@ export function createSpanProcessor(batch: BoundedBatch<ReadableSpan>): SpanProc
 }
 
 /** Feeds log records to the batch, which the caller owns and shuts down. */
-export function createLogProcessor(batch: BoundedBatch<ReadableLogRecord>): LogRecordProcessor {
+export function createLogProcessor(batch: Intake<ReadableLogRecord>): LogRecordProcessor {
   return {
     onEmit: (record) => batch.add(record, sizeOfRecord(record)),
     forceFlush: () => batch.flush(),

@@ -112,11 +112,15 @@ export class LiveExchange implements ExchangeTrace {
     const endMs = record.startedAtMs + (record.durationMs ?? 0);
     for (const { attempt, span } of this.#attempts) endAttempt(span, attempt, endMs);
     const closed: ClosedGroup[] = [];
-    for (let index = 0; index < this.#groups.length; index += 1) {
-      const live = this.#groups[index];
-      if (live !== undefined) closed.push(this.#endGroup(record, live, this.#groups[index - 1], endMs));
+    try {
+      for (let index = 0; index < this.#groups.length; index += 1) {
+        const live = this.#groups[index];
+        if (live !== undefined) closed.push(this.#endGroup(record, live, this.#groups[index - 1], endMs));
+      }
+    } finally {
+      // Whatever a group's facts did, its exchange ends.
+      this.#endServer(record, endMs);
     }
-    this.#endServer(record, endMs);
     return closed;
   }
 

@@ -11,7 +11,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
 /** A reader over one object; taking a field marks it as read. */
 export class FieldReader {
   readonly #source: JsonObject;
-  readonly #taken = new Set<string>();
+  // A list, as wire objects have few fields: a Set costs more to build than all its look-ups save.
+  readonly #taken: string[] = [];
   #nested: Map<string, FieldReader> | undefined;
 
   constructor(source: JsonObject) {
@@ -71,26 +72,26 @@ export class FieldReader {
 
   /** Marks fields as read when they say nothing: null. */
   skipNull(...keys: string[]): void {
-    for (const key of keys) if (this.#source[key] === null) this.#taken.add(key);
+    for (const key of keys) if (this.#source[key] === null) this.#taken.push(key);
   }
 
   /** Marks fields as read whatever they hold: constants and what was read by other means. */
   skip(...keys: string[]): void {
-    for (const key of keys) this.#taken.add(key);
+    this.#taken.push(...keys);
   }
 
   /** Gives a field back: it was read, but could not be understood. */
   putBack(key: string): void {
-    this.#taken.delete(key);
+    for (let at = this.#taken.indexOf(key); at !== -1; at = this.#taken.indexOf(key)) this.#taken.splice(at, 1);
   }
 
   /** All fields not read; undefined when there are none. */
   rest(): JsonObject | undefined {
     let rest: JsonObject | undefined;
-    for (const [key, value] of Object.entries(this.#source)) {
-      if (this.#taken.has(key)) continue;
+    for (const key of Object.keys(this.#source)) {
+      if (this.#taken.includes(key)) continue;
       const nested = this.#nested?.get(key);
-      const kept = nested === undefined ? value : nested.#restOrEmpty();
+      const kept = nested === undefined ? this.#source[key] : nested.#restOrEmpty();
       if (kept !== undefined) (rest ??= {})[key] = kept;
     }
     return rest;
@@ -102,7 +103,7 @@ export class FieldReader {
   }
 
   #take<Value>(key: string, value: Value): Value {
-    this.#taken.add(key);
+    this.#taken.push(key);
     return value;
   }
 }

@@ -90,6 +90,7 @@ function isUsageOnlyChunk(data: string): boolean {
       isJsonObject(chunk) &&
       Array.isArray(chunk["choices"]) &&
       chunk["choices"].length === 0 &&
+      (chunk["error"] === undefined || chunk["error"] === null) &&
       isJsonObject(chunk["usage"])
     );
   } catch {
