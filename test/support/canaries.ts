@@ -28,12 +28,14 @@ export function createSentence(word: string): Canary {
 }
 
 function listTraces(plain: string[], whole: string): Canary["traces"] {
-  const percent = [...whole].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join("");
   const hex = Buffer.from(whole).toString("hex");
-  const exact = [0, 1, 2].map((before) => {
+  const percent = hex.replaceAll(/../g, "%$&");
+  const exact = [0, 1, 2].flatMap((before) => {
     // The first characters depend on what stands before, the last ones on what follows.
-    const encoded = Buffer.from(" ".repeat(before) + whole).toString("base64");
-    return encoded.slice(before === 0 ? 0 : before + 1, -4);
+    const padded = Buffer.from(" ".repeat(before) + whole);
+    return (["base64", "base64url"] as const).map((coding) =>
+      padded.toString(coding).slice(before === 0 ? 0 : before + 1, -4),
+    );
   });
   return [
     ...[...plain, percent, hex].map((text) => ({ text: text.toLowerCase(), exact: false })),

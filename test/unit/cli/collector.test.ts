@@ -45,6 +45,12 @@ describe("collector endpoints", () => {
     expect(describeCollector(off)).toMatch(/^not exported/);
   });
 
+  it("are those that are used in place of a refused URL or protocol", () => {
+    expect(
+      describeCollector({ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }),
+    ).toBe("http://localhost:4318 (http/protobuf)");
+  });
+
   it("show no password and no query", () => {
     const text = describeCollector({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://user:test-key-1@collector:4318" });
     expect(text).toContain("collector:4318");
