@@ -10,8 +10,10 @@ import type { Inbound } from "./wire.ts";
 
 export interface Call {
   provider: Provider;
-  /** Absent when the body is encoded: it passes unread. */
+  /** Absent when the body is encoded: it passes unread. Without its content unless that is captured. */
   request: InferenceRequest | undefined;
+  /** The same with its content, read again; for an estimate where the provider states no usage. */
+  readWhole: () => InferenceRequest | undefined;
   /** The model asked of the provider; differs from the request model when the client wrote `provider/model`. */
   model: string | undefined;
   /** Bytes for the provider: the client's own, or an edited copy. */
@@ -27,7 +29,7 @@ export function readCall(
   inbound: Inbound,
   destination: Destination & { call: NonNullable<Destination["call"]> },
   body: Buffer,
-  rooms: { providers: Providers; credentials: Credentials; requestUsage: boolean },
+  rooms: { providers: Providers; credentials: Credentials; requestUsage: boolean; keepContent: boolean },
 ): Call {
   const { dialect, operation } = destination.call;
   const encoding = inbound.header("content-encoding");
@@ -35,6 +37,7 @@ export function readCall(
     return {
       provider: destination.provider,
       request: undefined,
+      readWhole: () => undefined,
       model: undefined,
       body,
       edited: false,
@@ -43,7 +46,8 @@ export function readCall(
     };
   }
   const scan = scanBody(body);
-  const request = dialect.decodeRequest(parseObject(body), operation);
+  const parsed = parseObject(body);
+  const request = dialect.decodeRequest(rooms.keepContent ? parsed : withoutContent(parsed), operation);
   const edits: ByteEdit[] = [];
   const losses: Loss[] = [];
 
@@ -67,6 +71,7 @@ export function readCall(
   return {
     provider,
     request,
+    readWhole: () => dialect.decodeRequest(parseObject(body), operation),
     model: chosen?.model ?? request.model,
     body: edits.length === 0 ? body : applyEdits(body, edits),
     edited: edits.length > 0,
@@ -94,4 +99,13 @@ function chooseByModel(
     );
   }
   return { provider, model: model.slice(slash + 1) };
+}
+
+/** The members of a request that are content and say nothing else; decoding them is most of the work of a long conversation. */
+const contentKeys = new Set(["messages", "system", "tools", "functions", "prompt"]);
+
+function withoutContent(parsed: Record<string, unknown>): Record<string, unknown> {
+  const facts: Record<string, unknown> = {};
+  for (const key in parsed) if (!contentKeys.has(key)) facts[key] = parsed[key];
+  return facts;
 }

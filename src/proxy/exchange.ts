@@ -1,6 +1,7 @@
 // Room proxy: the whole life of a request, top to bottom. It holds no detail of any room: each line is somebody's job.
 // Invariant: whatever happens, one answer, one record, one closed trace; the `finally` below is the only place that closes them.
 
+import type { InferenceRequest } from "../canonical/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Dialect } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
@@ -51,6 +52,8 @@ export interface Exchange {
   dialect: Dialect | undefined;
   /** On the monotonic clock. */
   deadlineMs: number;
+  /** Set once a call was read. */
+  readWholeRequest: (() => InferenceRequest | undefined) | undefined;
 }
 
 /** Takes one request to its end. Never rejects. */
@@ -92,7 +95,7 @@ function openExchange(inbound: Inbound, rooms: Rooms): Exchange {
   });
   record.traceId = trace.traceId;
   const deadlineMs = startedMs + rooms.options.timeouts.totalMs;
-  return { inbound, rooms, record, trace, own, startedMs, dialect: undefined, deadlineMs };
+  return { inbound, rooms, record, trace, own, startedMs, dialect: undefined, deadlineMs, readWholeRequest: undefined };
 }
 
 function address(exchange: Exchange, { provider, call, path }: Destination): void {
@@ -137,7 +140,13 @@ async function relayCall(
 ): Promise<void> {
   const { rooms, record } = exchange;
   const { telemetry: telemetryOptions } = rooms.options;
-  const call = readCall(exchange.inbound, destination, body, { ...rooms, requestUsage: telemetryOptions.requestUsage });
+  const call = readCall(exchange.inbound, destination, body, {
+    providers: rooms.providers,
+    credentials: rooms.credentials,
+    requestUsage: telemetryOptions.requestUsage,
+    keepContent: telemetryOptions.capture !== "none",
+  });
+  exchange.readWholeRequest = call.readWhole;
   if (call.request !== undefined) {
     record.request = call.request;
     record.stream = call.request.stream;

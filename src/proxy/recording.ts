@@ -119,7 +119,7 @@ export function settleGroup(exchange: Exchange, group: AttemptGroup, end: RelayE
     group.usage = observation.usage;
     group.usageSource = "provider";
   } else {
-    const estimated = estimateUsage(record, observation);
+    const estimated = estimateUsage(exchange, observation);
     if (estimated === undefined) return;
     group.usage = estimated;
     group.usageSource = "estimated";
@@ -128,10 +128,12 @@ export function settleGroup(exchange: Exchange, group: AttemptGroup, end: RelayE
 }
 
 /** What an answer without stated usage amounts to; undefined when no output came, so that perhaps nothing was billed. */
-function estimateUsage(record: ExchangeRecord, observation: Observation): Usage | undefined {
-  if (record.request === undefined || observation.outputCharacters === 0) return undefined;
+function estimateUsage({ readWholeRequest }: Exchange, observation: Observation): Usage | undefined {
+  if (observation.outputCharacters === 0) return undefined;
+  const request = readWholeRequest?.();
+  if (request === undefined) return undefined;
   return {
-    inputTokens: estimateInputTokens(record.request),
+    inputTokens: estimateInputTokens(request),
     outputTokens: estimateTokens(observation.outputCharacters),
   };
 }

@@ -1,6 +1,7 @@
 // Bench: the command. Starts upstream and sink, validates each subject, runs the measures, prints table and bars.
 // Usage: node test/bench/run.ts [--quick] [--only name,…] [--json FILE] [--write] [--entry FILE] (see --help).
-// Invariant: exit code 1 only when a subject relays wrongly or misses a hard bar; 2 when the run itself could not be done.
+// Invariant: exit code 1 only when a subject relays wrongly, or misses a hard bar in a full run; 2 when the run itself could not be done.
+// A quick run's rounds end before V8 has compiled what is hot, so its figures are printed and judge nothing.
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { basename, resolve } from "node:path";
@@ -135,8 +136,8 @@ async function main(): Promise<number> {
   const missed = findMissedHardBars(results);
   if (bench.failures.count > 0)
     print(`${bench.failures.count} wrong answers, for example: ${bench.failures.reasons.join("; ")}`);
-  if (missed.length > 0) print(`hard bar missed: ${missed.join("; ")}`);
-  return bench.failures.count > 0 || missed.length > 0 ? 1 : 0;
+  if (missed.length > 0) print(`hard bar missed${quick ? " (a quick run does not judge)" : ""}: ${missed.join("; ")}`);
+  return bench.failures.count > 0 || (missed.length > 0 && !quick) ? 1 : 0;
 }
 
 try {

@@ -12,8 +12,9 @@ export default class CountReporter implements Reporter {
         if (state === "passed") passed += 1;
         else if (state === "failed") failed += 1;
       }
-      // A file that could not be loaded has no tests to fail.
+      // A file that could not be loaded, or a hook that failed, has no test of its own to fail.
       failed += module.errors().length;
+      for (const suite of module.children.allSuites()) failed += suite.errors().length;
     }
     // After the default reporter's own summary.
     process.on("exit", () => process.stdout.write(`${passed} passed, ${failed} failed\n`));
