@@ -16,7 +16,7 @@ import {
 } from "./proxy/index.ts";
 import type { ExchangeRecord } from "./record/index.ts";
 import { createPricer } from "./spend/index.ts";
-import { createTelemetry } from "./telemetry/index.ts";
+import { createTelemetry, type TelemetryAccounting } from "./telemetry/index.ts";
 
 /** What the operator hears: one call a line, structured. Never content, never a secret. */
 export interface Log {
@@ -38,8 +38,13 @@ export interface SidecarSettings {
 export interface Sidecar {
   /** Opens the listeners; rejects when a required port is taken. */
   listen(): Promise<{ dataUrls: string[]; adminUrl: string }>;
-  /** Readiness off, drains for at most `limits.drainSeconds`, flushes telemetry, closes. Idempotent; `now` skips the drain. */
-  close(how?: { now?: boolean }): Promise<void>;
+  /**
+   * Readiness off, drains for at most `limits.drainSeconds`, flushes telemetry, closes. Idempotent; `now` skips the drain,
+   * `flushMs` is the longest wait for a collector that does not answer, default 2000.
+   */
+  close(how?: { now?: boolean; flushMs?: number }): Promise<void>;
+  /** Telemetry produced, exported, dropped and queued, by signal, since start; final once `close` is done. */
+  accounting(): TelemetryAccounting;
 }
 
 /** Summaries that the admin port's `/exchanges` remembers. */
@@ -137,7 +142,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
   let closing: Promise<void> | undefined;
   /** A second `close` with `now` cuts the drain of the first short. */
   let hurried = false;
-  async function close(): Promise<void> {
+  async function close(longestFlushMs: number): Promise<void> {
     if (!hurried) await drain();
     draining = true;
     isPastDrain = true;
@@ -148,7 +153,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     await waitUntil(() => exchanges.started === exchanges.ended, closeMs);
     await upstream.close();
     await admin.close();
-    await telemetry.shutdown(flushMs);
+    await telemetry.shutdown(longestFlushMs);
   }
 
   return {
@@ -166,8 +171,9 @@ export function createSidecar({ options, environment, version, log, onExchange }
     },
     close(how = {}) {
       if (how.now === true) hurried = true;
-      return (closing ??= close());
+      return (closing ??= close(how.flushMs ?? flushMs));
     },
+    accounting: () => telemetry.accounting(),
   };
 }
 

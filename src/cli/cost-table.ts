@@ -1,5 +1,5 @@
 // Room cli: what each provider's models used and cost.
-// Invariant: a price or count that nobody knows reads `unknown` or `-`, never 0.
+// Invariant: a price or count that nobody knows reads `unknown` or `-`, never 0; a total with an estimate in it starts with `~`.
 
 import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
 import { formatUsd, printable } from "./exchange-line.ts";
@@ -9,6 +9,8 @@ interface Row {
   inputTokens?: number;
   outputTokens?: number;
   cachedTokens?: number;
+  /** Some of the usage was estimated, so the totals are. */
+  estimated: boolean;
   nanoUsd?: number;
   /** Calls whose price is missing. */
   unpriced: number;
@@ -23,7 +25,7 @@ export function createCostTable(): { add(record: ExchangeRecord): void; render()
       for (const group of record.groups) {
         if (group.usage === undefined && group.cost === undefined) continue;
         const name = `${group.provider}/${group.response?.model ?? group.requestModel ?? "?"}`;
-        const row = rows.get(name) ?? { calls: 0, unpriced: 0, statuses: new Set() };
+        const row = rows.get(name) ?? { calls: 0, estimated: false, unpriced: 0, statuses: new Set() };
         rows.set(name, row);
         count(row, group);
       }
@@ -32,8 +34,9 @@ export function createCostTable(): { add(record: ExchangeRecord): void; render()
   };
 }
 
-function count(row: Row, { usage, cost }: AttemptGroup): void {
+function count(row: Row, { usage, usageSource, cost }: AttemptGroup): void {
   row.calls += 1;
+  if (usage !== undefined && usageSource === "estimated") row.estimated = true;
   if (usage?.inputTokens !== undefined) row.inputTokens = (row.inputTokens ?? 0) + usage.inputTokens;
   if (usage?.outputTokens !== undefined) row.outputTokens = (row.outputTokens ?? 0) + usage.outputTokens;
   if (usage?.cacheReadTokens !== undefined) row.cachedTokens = (row.cachedTokens ?? 0) + usage.cacheReadTokens;
@@ -47,10 +50,12 @@ function renderTable(rows: [string, Row][]): string {
   const cells = rows.map(([name, row]) => [
     printable(name),
     String(row.calls),
-    formatCount(row.inputTokens),
-    formatCount(row.cachedTokens),
-    formatCount(row.outputTokens),
-    formatCost(row),
+    ...[
+      formatCount(row.inputTokens),
+      formatCount(row.cachedTokens),
+      formatCount(row.outputTokens),
+      formatCost(row),
+    ].map((total) => (row.estimated && total !== "-" && total !== "unknown" ? `~${total}` : total)),
     [...row.statuses].sort().join(", ") || "-",
   ]);
   const table = [["provider/model", "calls", "tokens in", "of it cached", "tokens out", "cost", "price"], ...cells];

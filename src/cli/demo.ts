@@ -55,11 +55,13 @@ export async function runDemo(shell: Shell): Promise<number> {
     await simulator.close();
   };
   installCrashHandlers(close, log);
-  const stopped = holdUntilStopped(close, log);
+  const stopped = holdUntilStopped(close, log, () => sidecar.accounting());
   const { dataUrls, adminUrl } = await sidecar.listen();
   const addresses = { dataUrl: dataUrls[0] ?? "", adminUrl, simulatorUrl: simulator.url };
 
   shell.out(renderOpening(addresses, describeCollector(environment), paint));
+  const taken = listTakenPorts(addresses);
+  if (taken.length > 0) shell.out(paint("yellow", `  taken, so other ports are used: ${taken.join(", ")}\n\n`));
   await sendDemoTraffic(addresses.dataUrl, stop.signal);
   if (!stop.signal.aborted) {
     if (shown !== undefined) shell.out(`\n${paint("bold", "The spans of one exchange")}\n${renderTraceTree(shown)}\n`);
@@ -87,6 +89,16 @@ function freePort(wanted: number): Promise<number> {
     server.once("error", () => resolve(0));
     server.listen({ host: "127.0.0.1", port: wanted }, () => server.close(() => resolve(wanted)));
   });
+}
+
+/** The usual ports that others had. */
+export function listTakenPorts({ dataUrl, adminUrl, simulatorUrl }: Addresses): number[] {
+  const used: [string, number][] = [
+    [dataUrl, ports.data],
+    [adminUrl, ports.admin],
+    [simulatorUrl, ports.simulator],
+  ];
+  return used.filter(([url, usual]) => Number(new URL(url).port) !== usual).map(([, usual]) => usual);
 }
 
 interface Addresses {
@@ -119,7 +131,7 @@ from openai import OpenAI
 client = OpenAI(base_url="${dataUrl}/v1", api_key="demo")
 print(client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hello"}]).choices[0].message.content)
 
-${paint("dim", "// Node: npm install openai")}
+${paint("dim", "// Node: npm install openai; save as hello.mjs, then: node hello.mjs")}
 import OpenAI from "openai";
 const client = new OpenAI({ baseURL: "${dataUrl}/v1", apiKey: "demo" });
 console.log((await client.chat.completions.create({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hello" }] })).choices[0].message.content);

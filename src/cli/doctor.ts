@@ -20,7 +20,6 @@ interface Finding {
 
 const timeoutMs = 2000;
 const clockToleranceMs = 30_000;
-const oldestNode = [22, 19] as const;
 
 /** Resolves with the exit code. */
 export async function runDoctor({ config, ...flags }: RunFlags, shell: Shell): Promise<number> {
@@ -34,7 +33,7 @@ export async function runDoctor({ config, ...flags }: RunFlags, shell: Shell): P
     }
   };
 
-  tell({ level: "good", text: `Outrider ${version}` }, checkNode(process.versions.node));
+  tell({ level: "good", text: `Outrider ${version}` }, { level: "good", text: `Node ${process.versions.node}` });
   const flagNames = (environment["NODE_OPTIONS"] ?? "").split(/\s+/).filter((part) => part.startsWith("-"));
   if (flagNames.length > 0) {
     tell({ level: "warning", text: `NODE_OPTIONS sets ${flagNames.map((flag) => flag.split("=", 1)[0]).join(" ")}` });
@@ -66,15 +65,6 @@ function formatFinding({ level, text }: Finding, paint: Paint): string {
   return `${marks[level]} ${text}`;
 }
 
-function checkNode(running: string): Finding {
-  const [major = 0, minor = 0] = running.split(".").map(Number);
-  const old = major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1]);
-  return {
-    level: old ? "bad" : "good",
-    text: `Node ${running}${old ? `: ${oldestNode.join(".")} or newer is needed` : ""}`,
-  };
-}
-
 function checkCredential(provider: string, from: string, environment: Shell["environment"]): Finding {
   const present = from.startsWith("file ") || (environment[from] ?? "") !== "";
   return {
@@ -87,14 +77,13 @@ async function checkListeners(options: Options): Promise<Finding[]> {
   const running = await askStatus(options.admin);
   const findings: Finding[] = [];
   if (running !== undefined) {
-    findings.push({ level: "good", text: `admin ${options.admin}: Outrider ${running} is running` });
+    findings.push({ level: "good", text: `admin ${options.admin}: Outrider ${running.version} is running` });
   } else {
     findings.push(await checkFree("admin", options.admin));
   }
   for (const address of options.listen) {
-    const served = await isOutrider(address);
     findings.push(
-      served
+      running?.listeners.some((url) => isSameAddress(String(url), address))
         ? { level: "good", text: `data plane ${address}: Outrider answers` }
         : await checkFree("data plane", address, options.listen.length > 1),
     );
@@ -102,30 +91,29 @@ async function checkListeners(options: Options): Promise<Finding[]> {
   return findings;
 }
 
-/** The version of the Outrider whose admin port this is. */
-async function askStatus(address: string): Promise<string | undefined> {
+/** The Outrider whose admin port this is. The data plane is not asked: that would be an exchange. */
+async function askStatus(address: string): Promise<{ version: string; listeners: unknown[] } | undefined> {
   try {
     const { body } = await request(`http://${reachable(address)}/status`, {
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     });
     const status = await body.json();
-    return typeof status === "object" && status !== null && "version" in status && "exchanges" in status
-      ? String(status.version)
+    return typeof status === "object" && status !== null && "version" in status && "listeners" in status
+      ? { version: String(status.version), listeners: Array.isArray(status.listeners) ? status.listeners : [] }
       : undefined;
   } catch {
     return undefined;
   }
 }
 
-async function isOutrider(address: string): Promise<boolean> {
-  try {
-    const { headers, body } = await request(`http://${reachable(address)}/`, { headersTimeout: timeoutMs });
-    await body.dump();
-    return headers["x-outrider-request-id"] !== undefined || headers["x-outrider-error"] !== undefined;
-  } catch {
-    return false;
-  }
+/** `url` as `/status` names a listener: with the address that was bound, which for `localhost` is a number. */
+function isSameAddress(url: string, address: string): boolean {
+  if (address.startsWith("unix:")) return url === address;
+  const wanted = new URL(`http://${address}`);
+  const bound = URL.canParse(url) ? new URL(url) : undefined;
+  const same = bound?.hostname === wanted.hostname;
+  return bound?.port === wanted.port && (same || wanted.hostname === "localhost");
 }
 
 /** An address bound to everything is reached by loopback. */
@@ -134,6 +122,8 @@ function reachable(address: string): string {
 }
 
 function checkFree(what: string, address: string, optional = false): Promise<Finding> {
+  if (address.startsWith("unix:"))
+    return Promise.resolve({ level: "good", text: `${what} ${address}: no Outrider yet` });
   const cut = address.lastIndexOf(":");
   const host = address.slice(0, cut).replace(/^\[|\]$/g, "");
   return new Promise((resolve) => {

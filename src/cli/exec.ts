@@ -53,8 +53,9 @@ export async function execCommand(command: readonly string[], flags: ExecFlags, 
   try {
     return await runChild(command, pointClients(environment, dataUrls[0] ?? ""), shell);
   } finally {
-    // The command is gone: nothing more is coming that a drain could wait for.
-    await sidecar.close({ now: true });
+    // The command is gone: nothing more is coming that a drain could wait for. Where nobody named a collector there may be none.
+    const named = Object.keys(environment).some((name) => /^OTEL_EXPORTER_OTLP_(\w+_)?ENDPOINT$/.test(name));
+    await sidecar.close({ now: true, flushMs: named ? 2000 : 300 });
   }
 }
 

@@ -2,7 +2,7 @@
 // Invariant: whatever the cause, `close` is called, and the process ends also when it does not return.
 
 import { constants } from "node:os";
-import type { Log } from "../sidecar.ts";
+import type { Log, Sidecar } from "../sidecar.ts";
 import { exitCodes } from "./shell.ts";
 
 /** What is closed at the end. `now`: without waiting for exchanges under way. */
@@ -11,8 +11,11 @@ export type Close = (how: { now: boolean }) => Promise<void>;
 const stopSignals = ["SIGTERM", "SIGINT"] as const;
 const crashCloseMs = 5000;
 
-/** Resolves with 0 once a stop signal came and `close` is done. A second signal closes at once. */
-export async function holdUntilStopped(close: Close, log: Log): Promise<number> {
+/**
+ * Resolves with 0 once a stop signal came and `close` is done. A second signal closes at once.
+ * With `accounting` the last line says what telemetry was lost.
+ */
+export async function holdUntilStopped(close: Close, log: Log, accounting?: Sidecar["accounting"]): Promise<number> {
   await new Promise<void>((resolve) => {
     let signals = 0;
     const stop = (signal: NodeJS.Signals) => {
@@ -23,8 +26,22 @@ export async function holdUntilStopped(close: Close, log: Log): Promise<number> 
     };
     for (const signal of stopSignals) process.on(signal, stop);
   });
-  log.info({}, "stopped");
+  tellStopped(log, accounting?.());
   return exitCodes.ok;
+}
+
+/** The last line; a warning when telemetry was lost. */
+export function tellStopped(log: Log, accounting: ReturnType<Sidecar["accounting"]> | undefined): void {
+  if (accounting === undefined) return log.info({}, "stopped");
+  const { traces, logs, metrics } = accounting;
+  const undelivered = {
+    spans: traces.dropped + traces.queued,
+    logRecords: logs.dropped + logs.queued,
+    dataPoints: metrics.dropped + metrics.queued,
+  };
+  const lost = Object.values(undelivered).some((count) => count > 0);
+  if (lost) log.warn({ undelivered }, "stopped; not all telemetry was delivered");
+  else log.info({ undelivered }, "stopped");
 }
 
 /**

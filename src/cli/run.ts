@@ -37,9 +37,23 @@ export async function runSidecar({ config, ...flags }: RunFlags, shell: Shell): 
     capture: options.telemetry.capture,
     credentials: listHeldCredentials(options, environment).map(({ provider }) => provider),
   };
+  // Before the line that a supervisor waits for: from then on a signal must find its handler.
+  const stopped = holdUntilStopped(close, log, () => sidecar.accounting());
   log.info({ version, ...facts }, "listening");
   if (shell.errorIsTerminal) shell.error(renderBanner(facts, options));
-  return holdUntilStopped(close, log);
+  const open = options.listen.filter((address) => !isLocal(address));
+  if (open.length > 0 && facts.credentials.length > 0) {
+    log.warn(
+      { listen: open, credentials: facts.credentials },
+      "everybody who reaches this port spends the credentials held",
+    );
+  }
+  return stopped;
+}
+
+/** Whether only this machine reaches the address. */
+export function isLocal(address: string): boolean {
+  return /^(unix:|localhost:|127(\.\d+){3}:|\[(::1|(0+:){7}0*1)\]:)/i.test(address);
 }
 
 function renderBanner(

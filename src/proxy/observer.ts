@@ -2,7 +2,8 @@
 // Invariant: it throws nothing into the relay; its own failure is a fact of the record. Memory is bounded by `maxBodyBytes` and one event.
 
 import type { Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
+// The default import: a name that an older Node lacks would stop the program before it can say which Node it needs.
+import zlib from "node:zlib";
 import { createFold, type Fold, type InferenceResponse, type ProviderError, type Usage } from "../canonical/index.ts";
 import { createSseDecoder, type Dialect, type EventDecoder, type Operation, type SseFrame } from "../dialects/index.ts";
 
@@ -53,13 +54,13 @@ function createDecompressor(coding: string): Transform | undefined {
   switch (coding) {
     case "gzip":
     case "x-gzip":
-      return createGunzip();
+      return zlib.createGunzip();
     case "deflate":
-      return createInflate();
+      return zlib.createInflate();
     case "br":
-      return createBrotliDecompress();
+      return zlib.createBrotliDecompress();
     case "zstd":
-      return createZstdDecompress();
+      return zlib.createZstdDecompress();
     default:
       return undefined;
   }

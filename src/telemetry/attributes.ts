@@ -8,6 +8,12 @@ import type { InferenceRequest, InferenceResponse, Usage } from "../canonical/in
 import type { AttemptGroup, Cost, CostStatus, ExchangeRecord, WireAttempt } from "../record/index.ts";
 import { attr, legacyAttr, own } from "./semconv.ts";
 
+/**
+ * Attributes while they are gathered. A Map, because an object that grows by computed names past a dozen becomes a dictionary in V8,
+ * which takes eight times as long to build and to read (measured 2026-11-21).
+ */
+export type AttributeMap = Map<string, unknown>;
+
 const knownMethods = new Set(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"]);
 
 /** `http.request.method`: a method that HTTP does not know becomes `_OTHER`. */
@@ -26,35 +32,35 @@ export function routeOf(record: ExchangeRecord): string | undefined {
   return record.http.route ?? record.operation?.route;
 }
 
-export function writeServerStart(to: Attributes, record: ExchangeRecord): void {
+export function writeServerStart(to: AttributeMap, record: ExchangeRecord): void {
   const { http } = record;
   const method = boundMethod(http.method);
-  to[attr.httpRequestMethod] = method;
-  if (method === "_OTHER") to[attr.httpRequestMethodOriginal] = http.method;
-  to[attr.urlScheme] = "http";
-  to[attr.urlPath] = http.path;
-  if (http.query !== undefined) to[attr.urlQuery] = http.query;
+  to.set(attr.httpRequestMethod, method);
+  if (method === "_OTHER") to.set(attr.httpRequestMethodOriginal, http.method);
+  to.set(attr.urlScheme, "http");
+  to.set(attr.urlPath, http.path);
+  if (http.query !== undefined) to.set(attr.urlQuery, http.query);
   const route = routeOf(record);
-  if (route !== undefined) to[attr.httpRoute] = route;
+  if (route !== undefined) to.set(attr.httpRoute, route);
   if (http.host !== undefined) writeHost(to, http.host);
-  if (http.userAgent !== undefined) to[attr.userAgent] = http.userAgent;
+  if (http.userAgent !== undefined) to.set(attr.userAgent, http.userAgent);
   if (http.clientAddress !== undefined) {
-    to[attr.clientAddress] = http.clientAddress;
-    to[attr.networkPeerAddress] = http.clientAddress;
+    to.set(attr.clientAddress, http.clientAddress);
+    to.set(attr.networkPeerAddress, http.clientAddress);
   }
   if (http.clientPort !== undefined) {
-    to[attr.clientPort] = http.clientPort;
-    to[attr.networkPeerPort] = http.clientPort;
+    to.set(attr.clientPort, http.clientPort);
+    to.set(attr.networkPeerPort, http.clientPort);
   }
-  to[attr.networkProtocolVersion] = http.protocolVersion;
-  to[own.requestId] = record.id;
+  to.set(attr.networkProtocolVersion, http.protocolVersion);
+  to.set(own.requestId, record.id);
 }
 
-function writeHost(to: Attributes, host: string): void {
+function writeHost(to: AttributeMap, host: string): void {
   const colon = host.endsWith("]") ? -1 : host.lastIndexOf(":");
   const port = colon === -1 ? NaN : Number(host.slice(colon + 1));
-  to[attr.serverAddress] = Number.isInteger(port) ? host.slice(0, colon) : host;
-  if (Number.isInteger(port)) to[attr.serverPort] = port;
+  to.set(attr.serverAddress, Number.isInteger(port) ? host.slice(0, colon) : host);
+  if (Number.isInteger(port)) to.set(attr.serverPort, port);
 }
 
 /**
@@ -76,33 +82,33 @@ export function serverFailed(record: ExchangeRecord): boolean {
   return serverErrorType(record) !== undefined && !(status !== undefined && status >= 400 && status < 500);
 }
 
-export function writeServerEnd(to: Attributes, record: ExchangeRecord): void {
+export function writeServerEnd(to: AttributeMap, record: ExchangeRecord): void {
   const { http, failure } = record;
   const route = routeOf(record);
-  if (route !== undefined) to[attr.httpRoute] = route;
-  if (http.statusCode !== undefined) to[attr.httpStatusCode] = http.statusCode;
-  to[attr.httpRequestBodySize] = http.requestBytes;
-  to[attr.httpResponseBodySize] = http.responseBytes;
+  if (route !== undefined) to.set(attr.httpRoute, route);
+  if (http.statusCode !== undefined) to.set(attr.httpStatusCode, http.statusCode);
+  to.set(attr.httpRequestBodySize, http.requestBytes);
+  to.set(attr.httpResponseBodySize, http.responseBytes);
   const errorType = serverErrorType(record);
-  if (errorType !== undefined) to[attr.errorType] = errorType;
-  if (failure !== undefined) to[own.errorCode] = failure.code;
-  if (record.app !== undefined) to[own.app] = record.app;
-  if (record.session !== undefined) to[own.sessionId] = record.session;
-  if (record.user !== undefined) to[own.userId] = record.user;
-  for (const key in record.tags) to[`${own.tag}.${key}`] = record.tags[key];
-  if (record.dialect !== undefined) to[own.dialect] = record.dialect;
-  if (record.provider !== undefined) to[own.provider] = record.provider;
-  if (record.relayMode !== undefined) to[own.relayMode] = record.relayMode;
-  if (record.policyVersion !== undefined) to[own.policyVersion] = record.policyVersion;
-  if (record.overheadMs !== undefined) to[own.overheadTotal] = record.overheadMs.total / 1000;
-  if (record.stream && record.end !== undefined) to[own.streamEnd] = record.end;
+  if (errorType !== undefined) to.set(attr.errorType, errorType);
+  if (failure !== undefined) to.set(own.errorCode, failure.code);
+  if (record.app !== undefined) to.set(own.app, record.app);
+  if (record.session !== undefined) to.set(own.sessionId, record.session);
+  if (record.user !== undefined) to.set(own.userId, record.user);
+  for (const key in record.tags) to.set(`${own.tag}.${key}`, record.tags[key]);
+  if (record.dialect !== undefined) to.set(own.dialect, record.dialect);
+  if (record.provider !== undefined) to.set(own.provider, record.provider);
+  if (record.relayMode !== undefined) to.set(own.relayMode, record.relayMode);
+  if (record.policyVersion !== undefined) to.set(own.policyVersion, record.policyVersion);
+  if (record.overheadMs !== undefined) to.set(own.overheadTotal, record.overheadMs.total / 1000);
+  if (record.stream && record.end !== undefined) to.set(own.streamEnd, record.end);
   writeTotals(to, record.groups);
 }
 
 const costOrder: readonly CostStatus[] = ["exact", "alias", "assumed", "missing"];
 
 /** Totals over all groups: a cost that is not known is left out of the sum, and the status says so. */
-function writeTotals(to: Attributes, groups: AttemptGroup[]): void {
+function writeTotals(to: AttributeMap, groups: AttemptGroup[]): void {
   let attempts = 0;
   let input: number | undefined;
   let output: number | undefined;
@@ -118,18 +124,18 @@ function writeTotals(to: Attributes, groups: AttemptGroup[]): void {
       status = group.cost.status;
     }
   }
-  to[own.attemptCount] = attempts;
-  if (input !== undefined) to[own.usageInput] = input;
-  if (output !== undefined) to[own.usageOutput] = output;
+  to.set(own.attemptCount, attempts);
+  if (input !== undefined) to.set(own.usageInput, input);
+  if (output !== undefined) to.set(own.usageOutput, output);
   if (status !== undefined) writeCost(to, nanoUsd === undefined ? { status } : { status, nanoUsd });
 }
 
-function writeCost(to: Attributes, cost: Cost): void {
-  to[own.costStatus] = cost.status;
-  if (cost.pricedModel !== undefined) to[own.costModel] = cost.pricedModel;
+function writeCost(to: AttributeMap, cost: Cost): void {
+  to.set(own.costStatus, cost.status);
+  if (cost.pricedModel !== undefined) to.set(own.costModel, cost.pricedModel);
   if (cost.nanoUsd === undefined) return;
-  to[own.costTotal] = cost.nanoUsd / 1e9;
-  to[own.costCurrency] = "USD";
+  to.set(own.costTotal, cost.nanoUsd / 1e9);
+  to.set(own.costCurrency, "USD");
 }
 
 /** Whether old attribute names go out beside the current ones. */
@@ -138,61 +144,61 @@ export interface AttributeOptions {
 }
 
 export function writeGroupStart(
-  to: Attributes,
+  to: AttributeMap,
   operation: string,
   group: AttemptGroup,
   options: AttributeOptions,
 ): void {
-  to[attr.operationName] = operation;
-  to[attr.providerName] = group.providerName;
-  if (options.legacy) to[legacyAttr.system] = group.providerName;
-  if (group.requestModel !== undefined) to[attr.requestModel] = group.requestModel;
-  to[attr.serverAddress] = group.serverAddress;
+  to.set(attr.operationName, operation);
+  to.set(attr.providerName, group.providerName);
+  if (options.legacy) to.set(legacyAttr.system, group.providerName);
+  if (group.requestModel !== undefined) to.set(attr.requestModel, group.requestModel);
+  to.set(attr.serverAddress, group.serverAddress);
   // The Azure conventions name the port only when it is not 443.
-  if (group.serverPort !== 443 || !group.providerName.startsWith("azure.")) to[attr.serverPort] = group.serverPort;
-  to[own.attemptReason] = group.reason;
+  if (group.serverPort !== 443 || !group.providerName.startsWith("azure.")) to.set(attr.serverPort, group.serverPort);
+  to.set(own.attemptReason, group.reason);
 }
 
-export function writeGroupEnd(to: Attributes, record: ExchangeRecord, group: AttemptGroup): void {
-  if (group.failure !== undefined) to[attr.errorType] = group.failure.code;
+export function writeGroupEnd(to: AttributeMap, record: ExchangeRecord, group: AttemptGroup): void {
+  if (group.failure !== undefined) to.set(attr.errorType, group.failure.code);
   if (record.request !== undefined) writeRequest(to, record.request);
   // The splice may have turned streaming on for us only in policy; what the client asked is what counts.
-  if (record.stream) to[attr.stream] = true;
+  if (record.stream) to.set(attr.stream, true);
   if (group.response !== undefined) writeResponse(to, group.response);
   if (group.usage !== undefined) writeUsage(to, group.usage);
-  if (group.timeToFirstChunkMs !== undefined) to[attr.timeToFirstChunk] = group.timeToFirstChunkMs / 1000;
+  if (group.timeToFirstChunkMs !== undefined) to.set(attr.timeToFirstChunk, group.timeToFirstChunkMs / 1000);
   if (record.dialect === "openai-chat") writeOpenAi(to, record, group);
-  to[own.usageSource] = group.usageSource;
+  to.set(own.usageSource, group.usageSource);
   if (group.cost !== undefined) writeCost(to, group.cost);
-  if (group.providerError?.type !== undefined) to[own.providerErrorType] = group.providerError.type;
-  if (group.providerError?.code !== undefined) to[own.providerErrorCode] = group.providerError.code;
-  if (group.unrecognizedEvents > 0) to[own.streamUnrecognizedEvents] = group.unrecognizedEvents;
-  if (group.observerFailed) to[own.observerFailed] = true;
+  if (group.providerError?.type !== undefined) to.set(own.providerErrorType, group.providerError.type);
+  if (group.providerError?.code !== undefined) to.set(own.providerErrorCode, group.providerError.code);
+  if (group.unrecognizedEvents > 0) to.set(own.streamUnrecognizedEvents, group.unrecognizedEvents);
+  if (group.observerFailed) to.set(own.observerFailed, true);
 }
 
-function writeRequest(to: Attributes, request: InferenceRequest): void {
+function writeRequest(to: AttributeMap, request: InferenceRequest): void {
   const { outputFormat, choiceCount, embedding } = request;
-  if (request.conversationId !== undefined) to[attr.conversationId] = request.conversationId;
-  if (outputFormat !== undefined) to[attr.outputType] = outputFormat.type === "text" ? "text" : "json";
-  if (choiceCount !== undefined && choiceCount !== 1) to[attr.choiceCount] = choiceCount;
-  if (request.seed !== undefined) to[attr.seed] = request.seed;
-  if (request.topK !== undefined) to[attr.topK] = request.topK;
-  if (request.maxOutputTokens !== undefined) to[attr.maxTokens] = request.maxOutputTokens;
-  if (request.temperature !== undefined) to[attr.temperature] = request.temperature;
-  if (request.topP !== undefined) to[attr.topP] = request.topP;
-  if (request.frequencyPenalty !== undefined) to[attr.frequencyPenalty] = request.frequencyPenalty;
-  if (request.presencePenalty !== undefined) to[attr.presencePenalty] = request.presencePenalty;
-  if (request.stopSequences !== undefined) to[attr.stopSequences] = request.stopSequences;
-  if (request.previousResponseId !== undefined) to[attr.previousResponseId] = request.previousResponseId;
-  if (request.reasoning?.effort !== undefined) to[attr.reasoningLevel] = request.reasoning.effort;
-  if (embedding?.encodingFormats !== undefined) to[attr.encodingFormats] = embedding.encodingFormats;
-  if (embedding?.dimensions !== undefined) to[attr.embeddingsDimensionCount] = embedding.dimensions;
+  if (request.conversationId !== undefined) to.set(attr.conversationId, request.conversationId);
+  if (outputFormat !== undefined) to.set(attr.outputType, outputFormat.type === "text" ? "text" : "json");
+  if (choiceCount !== undefined && choiceCount !== 1) to.set(attr.choiceCount, choiceCount);
+  if (request.seed !== undefined) to.set(attr.seed, request.seed);
+  if (request.topK !== undefined) to.set(attr.topK, request.topK);
+  if (request.maxOutputTokens !== undefined) to.set(attr.maxTokens, request.maxOutputTokens);
+  if (request.temperature !== undefined) to.set(attr.temperature, request.temperature);
+  if (request.topP !== undefined) to.set(attr.topP, request.topP);
+  if (request.frequencyPenalty !== undefined) to.set(attr.frequencyPenalty, request.frequencyPenalty);
+  if (request.presencePenalty !== undefined) to.set(attr.presencePenalty, request.presencePenalty);
+  if (request.stopSequences !== undefined) to.set(attr.stopSequences, request.stopSequences);
+  if (request.previousResponseId !== undefined) to.set(attr.previousResponseId, request.previousResponseId);
+  if (request.reasoning?.effort !== undefined) to.set(attr.reasoningLevel, request.reasoning.effort);
+  if (embedding?.encodingFormats !== undefined) to.set(attr.encodingFormats, embedding.encodingFormats);
+  if (embedding?.dimensions !== undefined) to.set(attr.embeddingsDimensionCount, embedding.dimensions);
 }
 
-function writeResponse(to: Attributes, response: InferenceResponse): void {
-  if (response.id !== undefined) to[attr.responseId] = response.id;
-  if (response.model !== undefined) to[attr.responseModel] = response.model;
-  if (response.embeddingDimensions !== undefined) to[attr.embeddingsDimensionCount] = response.embeddingDimensions;
+function writeResponse(to: AttributeMap, response: InferenceResponse): void {
+  if (response.id !== undefined) to.set(attr.responseId, response.id);
+  if (response.model !== undefined) to.set(attr.responseModel, response.model);
+  if (response.embeddingDimensions !== undefined) to.set(attr.embeddingsDimensionCount, response.embeddingDimensions);
   if (response.choices.length === 0) return;
   const unified: string[] = [];
   const raw: string[] = [];
@@ -203,18 +209,18 @@ function writeResponse(to: Attributes, response: InferenceResponse): void {
     if (choice.finishReason?.raw !== undefined) raw.push(choice.finishReason.raw);
     compacted ||= choice.message.parts.some((part) => part.type === "compaction");
   }
-  to[attr.finishReasons] = unified;
-  if (raw.length > 0) to[own.finishReasonsRaw] = raw;
-  if (compacted) to[attr.conversationCompacted] = true;
+  to.set(attr.finishReasons, unified);
+  if (raw.length > 0) to.set(own.finishReasonsRaw, raw);
+  if (compacted) to.set(attr.conversationCompacted, true);
 }
 
-function writeOpenAi(to: Attributes, record: ExchangeRecord, group: AttemptGroup): void {
+function writeOpenAi(to: AttributeMap, record: ExchangeRecord, group: AttemptGroup): void {
   const tier = record.request?.serviceTier;
-  if (record.operation?.name === "chat") to[attr.openaiApiType] = "chat_completions";
-  if (tier !== undefined && tier !== "auto") to[attr.openaiRequestServiceTier] = tier;
-  if (group.response?.serviceTier !== undefined) to[attr.openaiResponseServiceTier] = group.response.serviceTier;
+  if (record.operation?.name === "chat") to.set(attr.openaiApiType, "chat_completions");
+  if (tier !== undefined && tier !== "auto") to.set(attr.openaiRequestServiceTier, tier);
+  if (group.response?.serviceTier !== undefined) to.set(attr.openaiResponseServiceTier, group.response.serviceTier);
   if (group.response?.systemFingerprint !== undefined) {
-    to[attr.openaiSystemFingerprint] = group.response.systemFingerprint;
+    to.set(attr.openaiSystemFingerprint, group.response.systemFingerprint);
   }
 }
 
@@ -235,23 +241,23 @@ const usageAttributes = [
   ["cacheReadAudioTokens", attr.usageAudioCacheRead],
 ] as const;
 
-function writeUsage(to: Attributes, usage: Usage): void {
+function writeUsage(to: AttributeMap, usage: Usage): void {
   for (const [field, name] of usageAttributes) {
     const tokens = usage[field];
-    if (tokens !== undefined) to[name] = tokens;
+    if (tokens !== undefined) to.set(name, tokens);
   }
 }
 
-export function writeAttemptStart(to: Attributes, attempt: WireAttempt): void {
+export function writeAttemptStart(to: AttributeMap, attempt: WireAttempt): void {
   const method = boundMethod(attempt.method);
-  to[attr.httpRequestMethod] = method;
-  if (method === "_OTHER") to[attr.httpRequestMethodOriginal] = attempt.method;
-  to[attr.urlFull] = attempt.url;
-  to[attr.serverAddress] = attempt.serverAddress;
-  to[attr.serverPort] = attempt.serverPort;
-  if (attempt.resendCount > 0) to[attr.httpResendCount] = attempt.resendCount;
-  to[own.attemptReason] = attempt.reason;
-  if (attempt.retryDelayMs !== undefined) to[own.retryDelay] = attempt.retryDelayMs / 1000;
+  to.set(attr.httpRequestMethod, method);
+  if (method === "_OTHER") to.set(attr.httpRequestMethodOriginal, attempt.method);
+  to.set(attr.urlFull, attempt.url);
+  to.set(attr.serverAddress, attempt.serverAddress);
+  to.set(attr.serverPort, attempt.serverPort);
+  if (attempt.resendCount > 0) to.set(attr.httpResendCount, attempt.resendCount);
+  to.set(own.attemptReason, attempt.reason);
+  if (attempt.retryDelayMs !== undefined) to.set(own.retryDelay, attempt.retryDelayMs / 1000);
 }
 
 /** `error.type` of a wire attempt: any failure, and any status of 400 or above. */
@@ -260,14 +266,14 @@ export function attemptErrorType({ statusCode, failure }: WireAttempt): string |
   return statusCode !== undefined && statusCode >= 400 ? String(statusCode) : undefined;
 }
 
-export function writeAttemptEnd(to: Attributes, attempt: WireAttempt): void {
-  if (attempt.statusCode !== undefined) to[attr.httpStatusCode] = attempt.statusCode;
+export function writeAttemptEnd(to: AttributeMap, attempt: WireAttempt): void {
+  if (attempt.statusCode !== undefined) to.set(attr.httpStatusCode, attempt.statusCode);
   const errorType = attemptErrorType(attempt);
-  if (errorType !== undefined) to[attr.errorType] = errorType;
-  to[attr.httpRequestBodySize] = attempt.requestBytes;
-  to[attr.httpResponseBodySize] = attempt.responseBytes;
-  if (attempt.firstByteMs !== undefined) to[own.attemptTimeToFirstByte] = attempt.firstByteMs / 1000;
-  if (attempt.upstreamRequestId !== undefined) to[own.upstreamRequestId] = attempt.upstreamRequestId;
+  if (errorType !== undefined) to.set(attr.errorType, errorType);
+  to.set(attr.httpRequestBodySize, attempt.requestBytes);
+  to.set(attr.httpResponseBodySize, attempt.responseBytes);
+  if (attempt.firstByteMs !== undefined) to.set(own.attemptTimeToFirstByte, attempt.firstByteMs / 1000);
+  if (attempt.upstreamRequestId !== undefined) to.set(own.upstreamRequestId, attempt.upstreamRequestId);
 }
 
 /** Operations that the conventions call inference. */

@@ -1,10 +1,11 @@
 // Room telemetry: log records in the SDK's readable form, built without its logger (see direct-span.ts for why).
-// Invariant: a record adopts its attributes object; nothing writes to it afterwards.
+// Invariant: a record adopts its map of attributes; nothing writes to it afterwards.
 
-import type { Attributes, HrTime, SeverityNumber, SpanContext } from "@opentelemetry/api";
+import type { HrTime, SeverityNumber, SpanContext } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
 
+import type { AttributeMap } from "./attributes.ts";
 import { cutValues, toHrTime } from "./direct-span.ts";
 
 /** What all log records of one telemetry instance share. */
@@ -23,7 +24,8 @@ export interface LogEvent {
   /** Epoch milliseconds, fractional. */
   epochMs: number;
   spanContext: SpanContext | undefined;
-  attributes: Attributes;
+  /** Adopted by the record. */
+  values: AttributeMap;
   /** Characters of captured content in the attributes. */
   contentCharacters?: number;
 }
@@ -31,21 +33,39 @@ export interface LogEvent {
 /** Heap per queued record with some 25 attributes, rounded up. */
 const bytesPerRecord = 2048;
 
+/** One log record. */
+export class DirectLogRecord implements ReadableLogRecord {
+  readonly hrTime: HrTime;
+  readonly hrTimeObserved: HrTime;
+  readonly severityNumber: SeverityNumber;
+  readonly severityText: string;
+  readonly eventName: string;
+  readonly spanContext?: SpanContext;
+  readonly resource: Resource;
+  readonly instrumentationScope: ReadableLogRecord["instrumentationScope"];
+  readonly values: AttributeMap;
+  readonly droppedAttributesCount = 0;
+
+  constructor(origin: LogOrigin, event: LogEvent) {
+    this.hrTime = toHrTime(event.epochMs);
+    this.hrTimeObserved = this.hrTime;
+    this.severityNumber = event.severityNumber;
+    this.severityText = event.severityText;
+    this.eventName = event.eventName;
+    if (event.spanContext !== undefined) this.spanContext = event.spanContext;
+    this.resource = origin.resource;
+    this.instrumentationScope = origin.scope;
+    this.values = event.values;
+  }
+
+  /** A copy in the SDK's form, for exporters other than OTLP/protobuf. */
+  get attributes(): ReadableLogRecord["attributes"] {
+    return Object.fromEntries(this.values);
+  }
+}
+
 /** Hands one event to the queue. */
 export function emitLog(origin: LogOrigin, event: LogEvent): void {
-  const hrTime: HrTime = toHrTime(event.epochMs);
-  if (origin.maxValueLength !== Infinity) cutValues(event.attributes, origin.maxValueLength);
-  const record: ReadableLogRecord = {
-    hrTime,
-    hrTimeObserved: hrTime,
-    severityNumber: event.severityNumber,
-    severityText: event.severityText,
-    eventName: event.eventName,
-    resource: origin.resource,
-    instrumentationScope: origin.scope,
-    attributes: event.attributes,
-    droppedAttributesCount: 0,
-    ...(event.spanContext === undefined ? {} : { spanContext: event.spanContext }),
-  };
-  origin.onEmit(record, bytesPerRecord + (event.contentCharacters ?? 0));
+  if (origin.maxValueLength !== Infinity) cutValues(event.values, origin.maxValueLength);
+  origin.onEmit(new DirectLogRecord(origin, event), bytesPerRecord + (event.contentCharacters ?? 0));
 }

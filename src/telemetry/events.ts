@@ -21,7 +21,7 @@ export function emitEvents(
   for (let index = 0; index < groups.length; index += 1) {
     const closed = groups[index];
     if (closed === undefined) continue;
-    const { group, spanContext, attributes, content } = closed;
+    const { group, spanContext, values, content } = closed;
     const epochMs = group.durationMs === undefined ? endMs : group.startedAtMs + group.durationMs;
     // The conventions' details event is for inference alone.
     if (operation !== undefined && inferenceOperations.has(operation)) {
@@ -32,8 +32,11 @@ export function emitEvents(
         epochMs,
         spanContext,
         ...(content === undefined
-          ? { attributes }
-          : { attributes: { ...attributes, ...content.attributes }, contentCharacters: content.characters }),
+          ? { values }
+          : {
+              values: new Map([...values, ...Object.entries(content.attributes)]),
+              contentCharacters: content.characters,
+            }),
       });
     }
     if (group.cost?.status === "missing")
@@ -54,7 +57,7 @@ function warn(
   attributes: Attributes,
 ): void {
   const severity = { severityNumber: SeverityNumber.WARN, severityText: "WARN" };
-  emitLog(origin, { eventName, ...severity, epochMs, spanContext, attributes });
+  emitLog(origin, { eventName, ...severity, epochMs, spanContext, values: new Map(Object.entries(attributes)) });
 }
 
 function priceAttributes(group: ClosedGroup["group"]): Attributes {

@@ -76,7 +76,7 @@ export function readTelemetryOptions(
   const metricIntervalMs = read.positive("OTEL_METRIC_EXPORT_INTERVAL", 60_000);
   const anyValueLength = read.positive("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", Infinity);
   return {
-    disabled: read.text("OTEL_SDK_DISABLED")?.toLowerCase() === "true",
+    disabled: isDisabled(read),
     destinations: {
       traces: readDestination(read, "traces"),
       metrics: readDestination(read, "metrics"),
@@ -104,6 +104,21 @@ export function readTelemetryOptions(
     captureMaxCharacters: options.captureMaxCharacters,
     warnings: read.warnings,
   };
+}
+
+/** Where each signal really goes: with the defaults that took the place of values that make no sense. All `none` when the SDK is disabled. */
+export function readDestinations(environment: Environment): Record<Signal, Destination> {
+  const read = new EnvironmentReader(environment);
+  const disabled = isDisabled(read);
+  const destination = (signal: Signal): Destination => ({
+    ...readDestination(read, signal),
+    ...(disabled ? { exporter: "none" as const } : {}),
+  });
+  return { traces: destination("traces"), metrics: destination("metrics"), logs: destination("logs") };
+}
+
+function isDisabled(read: EnvironmentReader): boolean {
+  return read.text("OTEL_SDK_DISABLED")?.toLowerCase() === "true";
 }
 
 function readDestination(read: EnvironmentReader, signal: Signal): Destination {

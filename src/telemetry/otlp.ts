@@ -11,6 +11,8 @@ import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 
 import type { BoundedBatch } from "./batch.ts";
+import { DirectLogRecord } from "./direct-log.ts";
+import { DirectSpan } from "./direct-span.ts";
 import { ProtobufWriter } from "./protobuf-writer.ts";
 
 type Origin = Pick<ReadableSpan, "resource" | "instrumentationScope">;
@@ -129,7 +131,7 @@ function writeSpan(to: ProtobufWriter, span: ReadableSpan): void {
   to.uint(6, span.kind + 1);
   to.time(7, span.startTime);
   to.time(8, span.endTime);
-  to.attributes(9, span.attributes);
+  to.attributes(9, span instanceof DirectSpan ? span.values : span.attributes);
   to.uint(10, span.droppedAttributesCount);
   for (const event of span.events) {
     const message = to.open(11);
@@ -174,7 +176,7 @@ function writeLogRecord(to: ProtobufWriter, record: ReadableLogRecord): void {
   if (severityNumber) to.uint(2, severityNumber);
   if (severityText) to.string(3, severityText);
   if (record.body !== undefined) to.value(5, record.body);
-  to.attributes(6, record.attributes);
+  to.attributes(6, record instanceof DirectLogRecord ? record.values : record.attributes);
   to.uint(7, record.droppedAttributesCount);
   if (spanContext !== undefined) {
     if (spanContext.traceFlags) to.fixed32(8, spanContext.traceFlags);

@@ -100,11 +100,13 @@ export class ProtobufWriter {
   }
 
   /** A map as repeated KeyValue messages. */
-  attributes(field: number, attributes: Readonly<Record<string, unknown>>): void {
-    for (const key in attributes) {
+  attributes(field: number, attributes: ReadonlyMap<string, unknown> | Readonly<Record<string, unknown>>): void {
+    const entries = attributes instanceof Map ? (attributes as Map<string, unknown>) : Object.entries(attributes);
+    for (const [key, value] of entries) {
+      if (typeof value === "string" && this.#shortPair(field, key, value)) continue;
       const pair = this.open(field);
       this.string(1, key);
-      this.value(2, attributes[key]);
+      this.value(2, value);
       this.close(pair);
     }
   }
@@ -149,19 +151,37 @@ export class ProtobufWriter {
     }
   }
 
+  /** A KeyValue of two short ASCII texts, as most are, written straight through: all its lengths are known and take one byte. */
+  #shortPair(field: number, key: string, text: string): boolean {
+    const keyLength = key.length;
+    const textLength = text.length;
+    if (keyLength + textLength > 2 * shortString - 8) return false;
+    this.#reserve(keyLength + textLength + 10);
+    const start = this.#length;
+    this.#tag(field, 2);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    bytes[at++] = keyLength + textLength + 6;
+    bytes[at++] = 0x0a;
+    bytes[at++] = keyLength;
+    at = writeAscii(bytes, at, key);
+    if (at > 0) {
+      bytes[at++] = 0x12;
+      bytes[at++] = textLength + 2;
+      bytes[at++] = 0x0a;
+      bytes[at++] = textLength;
+      at = writeAscii(bytes, at, text);
+    }
+    this.#length = at < 0 ? start : at;
+    return at > 0;
+  }
+
   /** Length and bytes of a short text; false, and nothing written, when it is not ASCII. */
   #ascii(text: string): boolean {
-    const bytes = this.#bytes;
-    const { length } = text;
-    let at = this.#length;
-    bytes[at++] = length;
-    for (let index = 0; index < length; index++) {
-      const code = text.charCodeAt(index);
-      if (code > 0x7f) return false;
-      bytes[at++] = code;
-    }
-    this.#length = at;
-    return true;
+    this.#bytes[this.#length] = text.length;
+    const end = writeAscii(this.#bytes, this.#length + 1, text);
+    if (end > 0) this.#length = end;
+    return end > 0;
   }
 
   #utf8(text: string): void {
@@ -192,6 +212,17 @@ export class ProtobufWriter {
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
+}
+
+/** Where the text ends; -1 when it is not ASCII. */
+function writeAscii(bytes: Buffer, start: number, text: string): number {
+  const { length } = text;
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return -1;
+    bytes[start + index] = code;
+  }
+  return start + length;
 }
 
 function varintBytes(value: number): number {

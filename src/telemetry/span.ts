@@ -2,6 +2,7 @@
 // call), one CLIENT span per wire attempt. Invariant: spans start live and end once, from the closed record; nothing else writes to them.
 
 import { SpanKind, type Attributes, type SpanContext } from "@opentelemetry/api";
+import { RandomIdGenerator } from "@opentelemetry/sdk-trace";
 
 import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
 import {
@@ -18,6 +19,7 @@ import {
   writeGroupStart,
   writeServerEnd,
   writeServerStart,
+  type AttributeMap,
   type AttributeOptions,
 } from "./attributes.ts";
 import { captureContent, toSpanAttributes, type CapturedContent } from "./content.ts";
@@ -38,7 +40,7 @@ export interface ClosedGroup {
   group: AttemptGroup;
   spanContext: SpanContext;
   /** The group's attributes without content; shared with its span when no content was captured on the span. */
-  attributes: Attributes;
+  values: AttributeMap;
   content?: CapturedContent;
 }
 
@@ -66,13 +68,13 @@ export class LiveExchange implements ExchangeTrace {
 
   constructor(tracer: DirectTracer, record: ExchangeRecord, inbound: InboundContext, settings: SpanSettings) {
     const caller = parseContext(inbound);
-    const attributes: Attributes = {};
-    writeServerStart(attributes, record);
+    const values: AttributeMap = new Map();
+    writeServerStart(values, record);
     this.#tracer = tracer;
     this.#settings = settings;
     this.#record = record;
     this.#server = tracer.startRoot(
-      { name: serverSpanName(record), kind: SpanKind.SERVER, startMs: record.startedAtMs, attributes },
+      { name: serverSpanName(record), kind: SpanKind.SERVER, startMs: record.startedAtMs, values },
       caller?.spanContext,
     );
     // What the client writes may be long: these are bounded by the header limits only.
@@ -94,11 +96,11 @@ export class LiveExchange implements ExchangeTrace {
 
   openAttempt(group: AttemptGroup, attempt: WireAttempt): { traceparent: string; tracestate?: string } {
     const parent = this.#liveGroup(group)?.span ?? this.#server;
-    const attributes: Attributes = {};
-    writeAttemptStart(attributes, attempt);
+    const values: AttributeMap = new Map();
+    writeAttemptStart(values, attempt);
     const method = boundMethod(attempt.method);
     const name = method === "_OTHER" ? "HTTP" : method;
-    const start = { name, kind: SpanKind.CLIENT, startMs: attempt.startedAtMs, attributes };
+    const start = { name, kind: SpanKind.CLIENT, startMs: attempt.startedAtMs, values };
     const span = this.#tracer.startChild(start, parent.context);
     this.#attempts.push({ attempt, span });
     const traceparent = formatTraceparent(span.context, this.#randomFlag);
@@ -129,15 +131,15 @@ export class LiveExchange implements ExchangeTrace {
     const operation = this.#record.operation?.name;
     if (operation === undefined) return undefined;
     for (const known of this.#groups) if (known.group === group) return known;
-    const attributes: Attributes = {};
-    writeGroupStart(attributes, operation, group, this.#settings);
+    const values: AttributeMap = new Map();
+    writeGroupStart(values, operation, group, this.#settings);
     const replaced = group.reason === "fallback" ? this.#groups.at(-1) : undefined;
     const span = this.#tracer.startChild(
       {
         name: group.requestModel === undefined ? operation : `${operation} ${group.requestModel}`,
         kind: SpanKind.CLIENT,
         startMs: group.startedAtMs,
-        attributes,
+        values,
         ...(replaced === undefined ? {} : { links: [{ context: replaced.span.context }] }),
       },
       this.#server.context,
@@ -149,19 +151,19 @@ export class LiveExchange implements ExchangeTrace {
 
   #endGroup(record: ExchangeRecord, live: LiveGroup, before: LiveGroup | undefined, endMs: number): ClosedGroup {
     const { group, span } = live;
-    writeGroupEnd(span.attributes, record, group);
+    writeGroupEnd(span.values, record, group);
     if (group.reason === "fallback" && before !== undefined) {
-      Object.assign(span.attributes, fallbackAttributes(before.group, group));
+      addAll(span.values, fallbackAttributes(before.group, group));
     }
-    const closed: ClosedGroup = { group, spanContext: span.context, attributes: span.attributes };
+    const closed: ClosedGroup = { group, spanContext: span.context, values: span.values };
     const { captureOnSpans, captureOnEvents, captureMaxCharacters } = this.#settings;
     if (captureOnSpans || captureOnEvents) {
       const content = captureContent(record.request, group.response, captureMaxCharacters);
-      if (content.truncated) span.attributes[own.captureTruncated] = true;
-      closed.attributes = { ...span.attributes };
+      if (content.truncated) span.values.set(own.captureTruncated, true);
+      closed.values = new Map(span.values);
       if (captureOnEvents) closed.content = content;
       if (captureOnSpans) {
-        Object.assign(span.attributes, toSpanAttributes(content));
+        addAll(span.values, toSpanAttributes(content));
         span.bytes += content.characters;
       }
     }
@@ -173,18 +175,24 @@ export class LiveExchange implements ExchangeTrace {
   #endServer(record: ExchangeRecord, endMs: number): void {
     const span = this.#server;
     span.name = serverSpanName(record);
-    writeServerEnd(span.attributes, record);
+    writeServerEnd(span.values, record);
     for (const loss of record.losses) span.addEvent(events.loss, lossAttributes(loss), endMs);
     if (serverFailed(record)) span.fail(record.failure?.message ?? serverErrorType(record));
     span.end(endMs);
   }
 }
 
+function addAll(to: AttributeMap, more: Attributes): void {
+  for (const [name, value] of Object.entries(more)) to.set(name, value);
+}
+
 function endAttempt(span: DirectSpan, attempt: WireAttempt, endMs: number): void {
-  writeAttemptEnd(span.attributes, attempt);
+  writeAttemptEnd(span.values, attempt);
   if (attemptErrorType(attempt) !== undefined) span.fail(attempt.failure?.message);
   span.end(attempt.durationMs === undefined ? endMs : attempt.startedAtMs + attempt.durationMs);
 }
+
+const ids = new RandomIdGenerator();
 
 /**
  * An exchange whose spans go nowhere: the caller's context goes on as it came, and without one the ids are made up and not sampled.
@@ -201,7 +209,11 @@ export class UntracedExchange implements ExchangeTrace {
   /** `settings` is left out when there are no log events either. */
   constructor(inbound: InboundContext, settings?: SpanSettings) {
     const caller = parseContext(inbound);
-    this.spanContext = caller?.spanContext ?? { traceId: randomHex(16), spanId: randomHex(8), traceFlags: 0 };
+    this.spanContext = caller?.spanContext ?? {
+      traceId: ids.generateTraceId(),
+      spanId: ids.generateSpanId(),
+      traceFlags: 0,
+    };
     this.traceId = this.spanContext.traceId;
     this.traceresponse = formatTraceparent(this.spanContext, caller?.randomFlag ?? 0);
     const tracestate = this.spanContext.traceState?.serialize();
@@ -224,22 +236,18 @@ export class UntracedExchange implements ExchangeTrace {
     const settings = this.#settings;
     if (operation === undefined || settings === undefined) return [];
     return record.groups.map((group, index) => {
-      const attributes: Attributes = {};
-      writeGroupStart(attributes, operation, group, settings);
-      writeGroupEnd(attributes, record, group);
+      const values: AttributeMap = new Map();
+      writeGroupStart(values, operation, group, settings);
+      writeGroupEnd(values, record, group);
       const before = record.groups[index - 1];
       if (group.reason === "fallback" && before !== undefined) {
-        Object.assign(attributes, fallbackAttributes(before, group));
+        addAll(values, fallbackAttributes(before, group));
       }
-      const closed: ClosedGroup = { group, spanContext: this.spanContext, attributes };
+      const closed: ClosedGroup = { group, spanContext: this.spanContext, values };
       if (!settings.captureOnEvents) return closed;
       const content = captureContent(record.request, group.response, settings.captureMaxCharacters);
-      if (content.truncated) attributes[own.captureTruncated] = true;
+      if (content.truncated) values.set(own.captureTruncated, true);
       return { ...closed, content };
     });
   }
-}
-
-function randomHex(bytes: number): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
 }

@@ -183,6 +183,45 @@ describe("run", () => {
     await taken.close();
   });
 
+  it("warns at start when everybody in the network could spend a held credential, and only then", async () => {
+    for (const [host, environment, lines] of [
+      ["127.0.0.1", { OPENAI_API_KEY: "test-key-5d0c" }, []],
+      ["0.0.0.0", {}, []],
+      ["0.0.0.0", { OPENAI_API_KEY: "test-key-5d0c" }, ["openai"]],
+    ] as const) {
+      const listen = `${host}:${await findFreePort()}`;
+      const run = start(["run", "--listen", listen, "--admin", `127.0.0.1:${await findFreePort()}`], environment);
+      await run.until(/"msg":"listening"/);
+      run.child.kill("SIGTERM");
+      await run.ended;
+      const warnings = run
+        .error()
+        .split("\n")
+        .filter((line) => line.includes("everybody who reaches this port"))
+        .map((line) => JSON.parse(line) as unknown);
+      expect(warnings).toMatchObject(lines.map((id) => ({ level: "warn", listen: [listen], credentials: [id] })));
+      expect(run.error()).not.toContain("test-key");
+    }
+  });
+
+  it("says at its end how much telemetry was not delivered", async () => {
+    const outrider = await startOutrider({
+      environment: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await findFreePort()}` },
+    });
+    await fetch(`${outrider.url}/v1/chat/completions`, { method: "POST", body: "{}" });
+    await outrider.stop();
+    const last = JSON.parse(outrider.output().trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+    expect(last).toMatchObject({ level: "warn", msg: expect.stringMatching(/^stopped; not all/) });
+    expect((last["undelivered"] as Record<string, number>)["spans"]).toBeGreaterThan(0);
+  });
+
+  it("names the collector that is used, not the one that was asked for in vain", async () => {
+    const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" };
+    const outrider = await startOutrider({ environment });
+    await outrider.stop("SIGKILL");
+    expect(outrider.output()).toMatch(/"collector":"http:\/\/localhost:4318 \(http\/protobuf\)"/);
+  });
+
   it("names held credentials in its log without their values", async () => {
     const outrider = await startOutrider({
       options: { credentials: { openai: { env: "MY_KEY" } } },
@@ -263,6 +302,33 @@ describe("exec", () => {
   });
 });
 
+describe("end of exec", () => {
+  const call = `fetch(process.env.OPENAI_BASE_URL + "/nothing")`;
+  const otlp = { OTEL_TRACES_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "otlp", OTEL_LOGS_EXPORTER: "otlp" };
+
+  it("sends the command's spans to the collector before it ends", async () => {
+    const posted: string[] = [];
+    const collector = await listen((request, response) => {
+      posted.push(request.url ?? "");
+      request.resume().on("end", () => response.end());
+    });
+    const environment = { ...otlp, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+    expect((await finish(["exec", "--", process.execPath, "-e", call], environment)).code).toBe(0);
+    expect(posted).toContain("/v1/traces");
+    await collector.close();
+  });
+
+  it("does not keep the user waiting for a collector that nobody named and that is not there", async () => {
+    const run = async (environment: Record<string, string>): Promise<number> => {
+      const startedMs = Date.now();
+      await finish(["exec", "--", process.execPath, "-e", call], environment);
+      return Date.now() - startedMs;
+    };
+    const withoutMs = await run({});
+    expect((await run(otlp)) - withoutMs).toBeLessThan(1000);
+  });
+});
+
 describe("check", () => {
   it("exits 0 for valid options, 1 for invalid ones, 2 for what cannot be read", async () => {
     const valid = writeFile("valid.yaml", "app: x\n");
@@ -323,6 +389,8 @@ describe("doctor", () => {
     expect(out).toMatch(/✓ credential for groq: GROQ_API_KEY/);
     expect(out).toMatch(/✓ clock agrees/);
     expect(out).not.toContain("test-key");
+    // Looking must not show up in what is looked at.
+    expect(await (await fetch(`${outrider.adminUrl}/exchanges`)).json()).toEqual([]);
     expect(posted.sort()).toEqual(
       ["logs", "metrics", "traces"].map((signal) => `POST /v1/${signal} application/x-protobuf a`),
     );

@@ -29,6 +29,17 @@ describe("cost table", () => {
     expect(rows({}, { cost: { status: "missing" } })[0]?.slice(5)).toEqual(["$0.000075 + 1 unknown", "exact, missing"]);
   });
 
+  it("marks totals that hold an estimate with ~, and only them", () => {
+    expect(rows({}, { usageSource: "estimated" }, { provider: "anthropic" })).toEqual([
+      ["anthropic/gpt-4o-2024-08-06", "1", "10", "-", "5", "$0.000075", "exact"],
+      ["openai/gpt-4o-2024-08-06", "2", "~20", "-", "~10", "~$0.000150", "exact"],
+    ]);
+    expect(rows({ usageSource: "estimated", cost: { status: "missing" } })[0]?.slice(5)).toEqual([
+      "unknown",
+      "missing",
+    ]);
+  });
+
   it("leaves out calls that used nothing, such as a refused one", () => {
     const { usage: _usage, cost: _cost, ...refused } = buildGroup();
     const table = createCostTable();

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { createInspector, inspectPage, summarize } from "../../../src/inspect/index.ts";
 import { buildAttempt, buildGroup, buildRecord } from "../../support/exchange-record.ts";
@@ -150,4 +151,56 @@ describe("inspect page", () => {
     expect(inspectPage.contentSecurityPolicy).toMatch(/^default-src 'none'; /);
     expect(inspectPage.contentSecurityPolicy).not.toMatch(/unsafe|\*/);
   });
+
+  it("shows what is known before the stream opens, with estimates, tiny costs and short trace ids marked as such", async () => {
+    const summary = {
+      id: "1",
+      time: "2026-11-21T10:00:00.000Z",
+      method: "POST",
+      route: "/v1/embeddings",
+      traceId: "0af7651916cd43dd8448eb211c80319c",
+      status: 200,
+      end: "complete",
+      usage: { source: "estimated", inputTokens: 1200 },
+      costNanoUsd: 80,
+    };
+    const rows = await runPage([summary]);
+    const titles = [...inspectPage.html.matchAll(/<th class="\w*">([^<]*)/g)].map((match) => match[1] ?? "");
+    const cell = (title: string): FakeElement | undefined => rows[0]?.children[titles.indexOf(title)];
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.children).toHaveLength(titles.length);
+    expect(titles[titles.indexOf("End") + 1]).toBe("Error");
+    expect(cell("Tokens in")?.textContent).toBe("~1,200");
+    expect(cell("Tokens out")?.textContent).toBe("");
+    expect(cell("Cost")?.textContent).toBe("<$0.000001");
+    expect(cell("Trace")).toMatchObject({ textContent: "0af76519", title: summary.traceId });
+  });
 });
+
+/** As much of an element as the page's script uses. */
+class FakeElement {
+  children: FakeElement[] = [];
+  dataset: Record<string, string> = {};
+  textContent = "";
+  title = "";
+  append(child: FakeElement): void {
+    this.children.push(child);
+  }
+  insertBefore(child: FakeElement): void {
+    this.children.unshift(child);
+  }
+}
+
+/** Runs the page's script against an event stream that never opens; gives its rows. */
+async function runPage(exchanges: unknown[]): Promise<FakeElement[]> {
+  const elements: Record<string, FakeElement> = { rows: new FakeElement(), state: new FakeElement() };
+  runInNewContext(/<script>([^]*)<\/script>/.exec(inspectPage.html)?.[1] ?? "", {
+    document: { getElementById: (id: string) => elements[id], createElement: () => new FakeElement() },
+    EventSource: class {
+      addEventListener(): void {}
+    },
+    fetch: async () => ({ json: async () => exchanges }),
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  return elements["rows"]?.children ?? [];
+}

@@ -3,9 +3,11 @@ import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-proto";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
-import type { ReadableSpan } from "@opentelemetry/sdk-trace";
+import { AlwaysOnSampler, type ReadableSpan } from "@opentelemetry/sdk-trace";
 import { describe, expect, it } from "vitest";
 import { BoundedBatch, type ItemExporter } from "../../../src/telemetry/batch.ts";
+import { DirectLogRecord } from "../../../src/telemetry/direct-log.ts";
+import { DirectSpan } from "../../../src/telemetry/direct-span.ts";
 import { createLogIntake, createSpanIntake, type Encoded, type Intake } from "../../../src/telemetry/otlp.ts";
 
 type Serialize = (items: unknown[]) => Uint8Array;
@@ -98,7 +100,36 @@ function buildLogRecord(change: Partial<ReadableLogRecord> = {}): ReadableLogRec
 const parent = { traceId: "f".repeat(32), spanId: "a".repeat(16), traceFlags: 0, isRemote: true };
 const linked = { ...parent, isRemote: false, traceState: createTraceState("a=1,b=2") };
 
+/** A span as Outrider itself makes them, its attributes in a map. */
+function buildDirectSpan(): DirectSpan {
+  const start = {
+    name: "chat gpt-4o",
+    kind: SpanKind.CLIENT,
+    startMs: 1_795_236_000_123.456,
+    values: new Map<string, unknown>(Object.entries(attributes)),
+  };
+  const tracer = { resource, scope, sampler: new AlwaysOnSampler(), maxValueLength: Infinity, onEnd: () => {} };
+  const span = new DirectSpan(tracer, start, { ...linked, isRemote: false }, parent);
+  span.addEvent("outrider.loss", { a: 1 }, 1_795_236_000_124);
+  span.fail("no");
+  span.end(1_795_236_000_125.5);
+  return span;
+}
+
+function buildDirectLogRecord(): DirectLogRecord {
+  const origin = { resource, scope, maxValueLength: Infinity, onEmit: () => {} };
+  return new DirectLogRecord(origin, {
+    eventName: "gen_ai.client.inference.operation.details",
+    severityNumber: SeverityNumber.DEBUG,
+    severityText: "DEBUG",
+    epochMs: 1_795_236_000_123.456,
+    spanContext: parent,
+    values: new Map<string, unknown>(Object.entries(content)),
+  });
+}
+
 const spans: [string, ReadableSpan[]][] = [
+  ["Outrider's own", [buildDirectSpan(), buildSpan(), buildDirectSpan()]],
   ["one without a parent", [buildSpan()]],
   ["no attributes", [buildSpan({ attributes: {} })]],
   ["content on the span", [buildSpan({ attributes: content as unknown as ReadableSpan["attributes"] })]],
@@ -125,6 +156,7 @@ const spans: [string, ReadableSpan[]][] = [
 ];
 
 const records: [string, ReadableLogRecord[]][] = [
+  ["Outrider's own", [buildDirectLogRecord(), buildLogRecord()]],
   ["one", [buildLogRecord()]],
   ["no span", [{ ...buildLogRecord(), spanContext: undefined } as unknown as ReadableLogRecord]],
   ["a body and an unsampled span", [buildLogRecord({ body: { text: "hi" }, spanContext: parent })]],
