@@ -124,7 +124,8 @@ export function settleGroup(exchange: Exchange, group: AttemptGroup, end: RelayE
     group.usage = estimated;
     group.usageSource = "estimated";
   }
-  priceUsage(exchange, group, group.usage, group.response?.model);
+  // Known already when the cost went out in the head or in the trailer.
+  if (group.cost === undefined) priceUsage(exchange, group, group.usage, group.response?.model);
 }
 
 /** What an answer without stated usage amounts to; undefined when no output came, so that perhaps nothing was billed. */
