@@ -29,7 +29,7 @@ const neverNamedAway = new Set([
   "anthropic-version",
 ]);
 
-// eslint-free control characters: CR, LF and NUL end or split a header on some parser (RFC 9110 §5.5).
+// CR, LF and NUL end or split a header on some parser (RFC 9110 §5.5).
 // oxlint wants no control characters in a regular expression, so the check is by code.
 function hasForbiddenCharacter(value: string): boolean {
   for (let index = 0; index < value.length; index++) {

@@ -1,5 +1,6 @@
 // Room proxy: the data-plane listener on node:http, turned into `Inbound`s.
-// Invariant: every request that Node's parser accepts becomes exactly one exchange; what it refuses is answered here and counted.
+// Invariant: every request becomes exactly one exchange, but for CONNECT, WebSocket upgrades, unknown expectations and what Node's
+// parser refuses: those are answered here and logged.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
