@@ -24,8 +24,15 @@ export interface Usage {
   outputTextTokens?: number;
   outputAudioTokens?: number;
   outputImageTokens?: number;
+  inputVideoTokens?: number;
+  outputVideoTokens?: number;
   /** Billed requests of server-side tools, not tokens. */
   webSearchRequests?: number;
+  /** Units that some calls are billed by instead of tokens: reranked searches, seconds of audio, characters spoken, images made. */
+  searchUnits?: number;
+  inputAudioSeconds?: number;
+  inputCharacters?: number;
+  outputImages?: number;
   /** The provider's own usage object, merged over a stream's events (a later non-null value wins), for records and tests. */
   raw?: Record<string, unknown>;
 }

@@ -1,8 +1,22 @@
 // Room dialects: its only door.
-export type { Dialect, DialectId, EventDecoder, Operation, OperationName, SseFrame } from "./dialect.ts";
+export {
+  dialectIds,
+  type Dialect,
+  type DialectId,
+  type EventDecoder,
+  type Frame,
+  type FrameDecoder,
+  type Framing,
+  type HeaderLookup,
+  type Operation,
+  type OperationName,
+} from "./dialect.ts";
 export { dialects, findDialect, matchDialect } from "./registry.ts";
-export { createSseDecoder, defaultMaxEventBytes, type SseDecoder } from "./framing/sse.ts";
+export { createFrameDecoder, findFraming } from "./framing/framing.ts";
+export { defaultMaxEventBytes } from "./framing/limits.ts";
+export { createSseDecoder } from "./framing/sse.ts";
 export { parseObject } from "./json/parse.ts";
+export { parseMultipart } from "./multipart.ts";
 export { maxDepth, scanBody, type BodyScan, type GuardedKey, type MemberRange } from "./json/scan.ts";
 export {
   applyEdits,

@@ -3,10 +3,8 @@
 
 import { z } from "zod";
 
-import type { DialectId } from "../dialects/index.ts";
+import { dialectIds } from "../dialects/index.ts";
 import { isProviderId } from "./provider.ts";
-
-const dialectIds = ["openai-chat", "anthropic-messages", "embeddings"] as const satisfies readonly DialectId[];
 
 const baseUrl = z
   .string()

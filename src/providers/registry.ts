@@ -12,14 +12,24 @@ export interface Providers {
   get(id: string): Provider | undefined;
   /** Sorted. */
   ids(): string[];
-  /** Where a bare path of this dialect goes. */
-  defaultFor(dialect: DialectId): Provider;
+  /** Where a bare path of this dialect goes; `home` is the provider that the path's shape names itself. */
+  defaultFor(dialect: DialectId, home?: string): Provider;
 }
 
 const defaultIds = {
   "openai-chat": "openai",
-  embeddings: "openai",
+  "openai-responses": "openai",
   "anthropic-messages": "anthropic",
+  "gemini-generate-content": "google",
+  "bedrock-converse": "bedrock",
+  "bedrock-invoke": "bedrock",
+  "cohere-chat": "cohere",
+  "ollama-chat": "ollama",
+  embeddings: "openai",
+  rerank: "cohere",
+  images: "openai",
+  audio: "openai",
+  moderations: "openai",
 } as const satisfies Record<DialectId, string>;
 
 /**
@@ -63,9 +73,9 @@ export function createProviders({ options }: { options: Pick<Options, "providers
   return {
     get: (id) => byId.get(id),
     ids: () => [...byId.keys()].sort(),
-    defaultFor(dialect) {
-      const provider = byId.get(defaultIds[dialect]);
-      if (provider === undefined) throw new Error(`no preset ${defaultIds[dialect]}`);
+    defaultFor(dialect, home = defaultIds[dialect]) {
+      const provider = byId.get(home);
+      if (provider === undefined) throw new Error(`no preset ${home}`);
       return provider;
     },
   };

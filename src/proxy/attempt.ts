@@ -10,7 +10,7 @@ import type { AttemptGroup, WireAttempt } from "../record/index.ts";
 import { answerHeaders, formatCost, formatError } from "./answer.ts";
 import { classifyAnswer } from "./classification.ts";
 import type { Exchange } from "./exchange.ts";
-import { toUpstreamHeaders } from "./headers.ts";
+import { findHeader, toUpstreamHeaders } from "./headers.ts";
 import { createObserver, type Observation } from "./observer.ts";
 import { mayPropagate } from "./propagation.ts";
 import { Relay, type RelayEnd } from "./relay.ts";
@@ -55,13 +55,14 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
     own,
     sinceStartMs: () => clock.nowMs() - startedMs,
     call: request.call && {
-      dialect: request.call.dialect,
-      createObserver: (status, isStream, contentEncoding) =>
+      ...request.call,
+      createObserver: (head, framing) =>
         createObserver({
           ...(request.call as { dialect: Dialect; operation: Operation }),
-          status,
-          isStream,
-          contentEncoding,
+          status: head.status,
+          framing,
+          header: (name) => findHeader(head.rawHeaders, name),
+          contentEncoding: head.contentEncoding,
           keepContent: options.telemetry.capture !== "none",
           maxBodyBytes: options.limits.maxBodyBytes,
         }),

@@ -2,7 +2,16 @@
 // Invariant: the body is scanned and parsed once; bytes change only where policy or options asked, and each change is told.
 
 import type { InferenceRequest, Loss } from "../canonical/index.ts";
-import { applyEdits, type ByteEdit, editMember, editUsageRequest, parseObject, scanBody } from "../dialects/index.ts";
+import {
+  applyEdits,
+  type ByteEdit,
+  editMember,
+  editUsageRequest,
+  type Operation,
+  parseMultipart,
+  parseObject,
+  scanBody,
+} from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { Credentials, Provider, Providers } from "../providers/index.ts";
 import type { Destination } from "./ingress.ts";
@@ -45,13 +54,29 @@ export function readCall(
       losses: [],
     };
   }
+  const readForm = formReader(inbound, operation, body);
+  if (readForm !== undefined) {
+    const request = dialect.decodeRequest(readForm(), operation);
+    return {
+      provider: destination.provider,
+      request,
+      readWhole: () => request,
+      model: request.model,
+      body,
+      edited: false,
+      usageRequested: false,
+      losses: [],
+    };
+  }
   const scan = scanBody(body);
   const parsed = parseObject(body);
-  const request = dialect.decodeRequest(rooms.keepContent ? parsed : withoutContent(parsed), operation);
+  const facts = rooms.keepContent ? parsed : withoutMembers(parsed, dialect.contentMembers);
+  const request = dialect.decodeRequest(facts, operation);
   const edits: ByteEdit[] = [];
   const losses: Loss[] = [];
 
-  const chosen = destination.bare ? chooseByModel(request.model, destination, rooms) : undefined;
+  const chosen =
+    destination.bare && operation.model === undefined ? chooseByModel(request.model, destination, rooms) : undefined;
   const provider = chosen?.provider ?? destination.provider;
   if (chosen !== undefined) edits.push(editMember(scan, "model", JSON.stringify(chosen.model)));
 
@@ -101,11 +126,21 @@ function chooseByModel(
   return { provider, model: model.slice(slash + 1) };
 }
 
-/** The members of a request that are content and say nothing else; decoding them is most of the work of a long conversation. */
-const contentKeys = new Set(["messages", "system", "tools", "functions", "prompt"]);
+/** For a body that is no JSON object by nature; undefined where it should be one. */
+function formReader(inbound: Inbound, operation: Operation, body: Buffer): (() => Record<string, unknown>) | undefined {
+  if (operation.requestFormat === "none") return () => ({});
+  const contentType = inbound.header("content-type") ?? "";
+  if (operation.requestFormat !== "multipart" || !/^multipart\/form-data\b/i.test(contentType)) return undefined;
+  return () => {
+    const fields = parseMultipart(body, contentType);
+    if (fields === undefined) throw new SidecarError("request_malformed", "the body is no multipart form");
+    return fields;
+  };
+}
 
-function withoutContent(parsed: Record<string, unknown>): Record<string, unknown> {
+/** Decoding content is most of the work of a long conversation. */
+function withoutMembers(parsed: Record<string, unknown>, names: ReadonlySet<string>): Record<string, unknown> {
   const facts: Record<string, unknown> = {};
-  for (const key in parsed) if (!contentKeys.has(key)) facts[key] = parsed[key];
+  for (const key in parsed) if (!names.has(key)) facts[key] = parsed[key];
   return facts;
 }

@@ -39,12 +39,7 @@ export function mediaTypeOf(contentType: string | undefined): string {
   return (cut === -1 ? contentType : contentType.slice(0, cut)).trim().toLowerCase();
 }
 
-/** Whether a 2xx of this media type can be an answer to a call we understand. Some servers send no type at all. */
-export function isModelMediaType(mediaType: string): boolean {
-  return (
-    mediaType === "" ||
-    mediaType === "application/json" ||
-    mediaType === "text/event-stream" ||
-    mediaType.endsWith("+json")
-  );
+/** Whether this media type is JSON's. Some servers send no type at all. */
+export function isJsonMediaType(mediaType: string): boolean {
+  return mediaType === "" || mediaType === "application/json" || mediaType.endsWith("+json");
 }

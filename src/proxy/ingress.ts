@@ -55,7 +55,7 @@ export function matchIngress(inbound: Inbound, providers: Providers): Destinatio
 
   const bareCall = matchDialect(inbound.method, fullPath);
   if (bareCall !== undefined) {
-    const provider = providers.defaultFor(bareCall.dialect.id);
+    const provider = providers.defaultFor(bareCall.dialect.id, bareCall.operation.home);
     return { provider, path: fullPath, query, bare: true, call: bareCall };
   }
 

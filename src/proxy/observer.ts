@@ -5,13 +5,24 @@ import type { Transform } from "node:stream";
 // The default import: a name that an older Node lacks would stop the program before it can say which Node it needs.
 import zlib from "node:zlib";
 import { createFold, type Fold, type InferenceResponse, type ProviderError, type Usage } from "../canonical/index.ts";
-import { createSseDecoder, type Dialect, type EventDecoder, type Operation, type SseFrame } from "../dialects/index.ts";
+import {
+  createFrameDecoder,
+  type Dialect,
+  type EventDecoder,
+  type Frame,
+  type FrameDecoder,
+  type Framing,
+  type HeaderLookup,
+  type Operation,
+} from "../dialects/index.ts";
 
 export interface ObserverSettings {
   dialect: Dialect;
   operation: Operation;
   status: number;
-  isStream: boolean;
+  /** Undefined: the answer is one body. */
+  framing: Framing | undefined;
+  header: HeaderLookup;
   contentEncoding: string | undefined;
   keepContent: boolean;
   maxBodyBytes: number;
@@ -25,6 +36,8 @@ export interface Observation {
   finished: boolean;
   outputCharacters: number;
   unrecognizedEvents: number;
+  /** The bytes are not in the framing that the answer's head announced. */
+  corrupt: boolean;
   failed: boolean;
 }
 
@@ -33,20 +46,22 @@ export interface Observer {
   readonly terminalSeen: boolean;
   /** One event was larger than the cap: nothing more comes out of `frames`. */
   readonly overflowed: boolean;
+  /** The client has the beginning of a frame without its end. */
+  readonly midFrame: boolean;
   /** Frames of a stream when the body is readable as it comes; undefined when there are none to filter (bodies, encoded streams). */
-  frames(chunk: Buffer): SseFrame[] | undefined;
+  frames(chunk: Buffer): Frame[] | undefined;
   /** Takes what `frames` gave, or the chunk itself. True when the chunk carried output of the model. */
-  observeFrames(frames: SseFrame[]): boolean;
+  observeFrames(frames: Frame[]): boolean;
   observeChunk(chunk: Buffer): boolean;
   /** The wire ended; frames held back come out. */
-  endFrames(): SseFrame[];
+  endFrames(): Frame[];
   /** Everything there is to know. Waits only for a decompressor, after the client has its last byte. */
   finish(): Promise<Observation> | Observation;
 }
 
 /** One per wire attempt that answered. */
 export function createObserver(settings: ObserverSettings): Observer {
-  return settings.isStream ? new StreamObserver(settings) : new BodyObserver(settings);
+  return settings.framing === undefined ? new BodyObserver(settings) : new StreamObserver(settings, settings.framing);
 }
 
 /** A decompressor for one content coding; undefined for a coding that is not known. */
@@ -108,12 +123,15 @@ class Decompression {
 class StreamObserver implements Observer {
   readonly #events: EventDecoder;
   readonly #fold: Fold;
-  readonly #sse = createSseDecoder();
+  readonly #settings: ObserverSettings;
+  readonly #frames: FrameDecoder;
   readonly #decompression: Decompression | undefined;
   #failed = false;
   #decodedOutput = false;
 
-  constructor(settings: ObserverSettings) {
+  constructor(settings: ObserverSettings, framing: Framing) {
+    this.#settings = settings;
+    this.#frames = createFrameDecoder(framing);
     this.#events = settings.dialect.eventDecoder(settings.operation);
     this.#fold = createFold({ keepContent: settings.keepContent });
     if (!isIdentity(settings.contentEncoding)) {
@@ -121,7 +139,7 @@ class StreamObserver implements Observer {
         settings.contentEncoding as string,
         16 * settings.maxBodyBytes,
         (bytes) => {
-          if (this.observeFrames(this.#sse.push(bytes))) this.#decodedOutput = true;
+          if (this.observeFrames(this.#frames.push(bytes))) this.#decodedOutput = true;
         },
       );
     }
@@ -132,18 +150,22 @@ class StreamObserver implements Observer {
   }
 
   get overflowed(): boolean {
-    return this.#sse.overflowed;
+    return this.#frames.overflowed;
   }
 
-  frames(chunk: Buffer): SseFrame[] | undefined {
-    return this.#decompression === undefined ? this.#sse.push(chunk) : undefined;
+  get midFrame(): boolean {
+    return this.#frames.midFrame;
   }
 
-  endFrames(): SseFrame[] {
-    return this.#decompression === undefined ? this.#sse.end() : [];
+  frames(chunk: Buffer): Frame[] | undefined {
+    return this.#decompression === undefined ? this.#frames.push(chunk) : undefined;
   }
 
-  observeFrames(frames: SseFrame[]): boolean {
+  endFrames(): Frame[] {
+    return this.#decompression === undefined ? this.#frames.end() : [];
+  }
+
+  observeFrames(frames: Frame[]): boolean {
     let output = false;
     try {
       for (const frame of frames) {
@@ -159,7 +181,7 @@ class StreamObserver implements Observer {
   }
 
   observeChunk(chunk: Buffer): boolean {
-    if (this.#decompression === undefined) return this.observeFrames(this.#sse.push(chunk));
+    if (this.#decompression === undefined) return this.observeFrames(this.#frames.push(chunk));
     this.#decompression.write(chunk);
     const output = this.#decodedOutput;
     this.#decodedOutput = false;
@@ -169,7 +191,7 @@ class StreamObserver implements Observer {
   finish(): Promise<Observation> | Observation {
     if (this.#decompression === undefined) return this.#conclude(true);
     return this.#decompression.end().then((whole) => {
-      this.observeFrames(this.#sse.end());
+      this.observeFrames(this.#frames.end());
       return this.#conclude(whole);
     });
   }
@@ -184,14 +206,17 @@ class StreamObserver implements Observer {
       this.#failed = true;
     }
     const choices = response?.choices ?? [];
+    const { dialect, operation, header } = this.#settings;
+    const { corrupt, overflowed } = this.#frames;
     return {
       response,
       providerError: fold.error,
-      usage: fold.usage,
+      usage: fold.usage ?? dialect.decodeUsageHeaders?.(header, operation),
       finished: fold.ended || (choices.length > 0 && choices.every((choice) => choice.finishReason !== undefined)),
       outputCharacters: fold.outputCharacters,
       unrecognizedEvents: fold.unrecognizedEvents,
-      failed: this.#failed || this.#sse.overflowed || !decompressed,
+      corrupt,
+      failed: this.#failed || overflowed || corrupt || !decompressed,
     };
   }
 }
@@ -199,6 +224,7 @@ class StreamObserver implements Observer {
 class BodyObserver implements Observer {
   readonly terminalSeen = false;
   readonly overflowed = false;
+  readonly midFrame = false;
   readonly #settings: ObserverSettings;
   readonly #chunks: Buffer[] = [];
   readonly #decompression: Decompression | undefined;
@@ -218,7 +244,7 @@ class BodyObserver implements Observer {
     return undefined;
   }
 
-  endFrames(): SseFrame[] {
+  endFrames(): Frame[] {
     return [];
   }
 
@@ -248,7 +274,7 @@ class BodyObserver implements Observer {
   }
 
   #conclude(decompressed: boolean): Observation {
-    const { dialect, operation, status, keepContent } = this.#settings;
+    const { dialect, operation, status, header, keepContent } = this.#settings;
     const observation: Observation = {
       response: undefined,
       providerError: undefined,
@@ -256,6 +282,7 @@ class BodyObserver implements Observer {
       finished: false,
       outputCharacters: 0,
       unrecognizedEvents: 0,
+      corrupt: false,
       failed: this.#overflowed || !decompressed,
     };
     if (observation.failed || this.#size === 0) return observation;
@@ -268,7 +295,7 @@ class BodyObserver implements Observer {
       } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
         const response = dialect.decodeResponse(body as Record<string, unknown>, operation);
         observation.response = keepContent ? response : withoutContent(response);
-        observation.usage = response.usage;
+        observation.usage = response.usage ?? dialect.decodeUsageHeaders?.(header, operation);
         // Some providers answer 200 with an error in the body.
         if (response.choices.length === 0) observation.providerError = dialect.decodeError(body);
       }

@@ -2,10 +2,10 @@
 // Invariant: one end, told once. Before the first byte to the client (the commit point) a failure leaves the client untouched;
 // after it the client gets the provider's bytes, and an answer that broke off never looks whole.
 
-import type { Dialect, SseFrame } from "../dialects/index.ts";
+import { type Dialect, findFraming, type Frame, type Framing, type Operation } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { WireAttempt } from "../record/index.ts";
-import { classifyAnswer, isModelMediaType, mediaTypeOf } from "./classification.ts";
+import { classifyAnswer, isJsonMediaType, mediaTypeOf } from "./classification.ts";
 import { findHeader, toDownstreamHeaders } from "./headers.ts";
 import type { Observation, Observer } from "./observer.ts";
 import type { OwnTime } from "./own-time.ts";
@@ -31,13 +31,14 @@ export interface RelaySettings {
   call:
     | {
         dialect: Dialect;
-        createObserver: (status: number, isStream: boolean, contentEncoding: string | undefined) => Observer;
+        operation: Operation;
+        createObserver: (head: Head, framing: Framing | undefined) => Observer;
       }
     | undefined;
   /** The client asked for a stream; decides what an answer without a type may be. */
   streamRequested: boolean;
   /** Which frames of a stream are not for the client: the usage frame that only Outrider asked for. */
-  isForeignFrame: ((frame: SseFrame) => boolean) | undefined;
+  isForeignFrame: ((frame: Frame) => boolean) | undefined;
   /** The credential was Outrider's own: its refusal is not the client's to see. */
   heldCredential: boolean;
   requestId: string;
@@ -58,7 +59,8 @@ export interface RelaySettings {
  */
 type Mode = "plain" | "body" | "stream" | "edited" | "undecided";
 
-interface Head {
+/** Head of the provider's answer. */
+export interface Head {
   status: number;
   rawHeaders: string[];
   contentLength: number | undefined;
@@ -76,6 +78,7 @@ export class Relay implements UpstreamHandler {
   #observation: Observation | undefined;
   #pendingObservation: Promise<Observation> | undefined;
   #mode: Mode = "plain";
+  #framing: Framing | undefined;
   #committed = false;
   #chunkSeen = false;
   #done = false;
@@ -108,7 +111,7 @@ export class Relay implements UpstreamHandler {
   }
 
   onHead(status: number, rawHeaders: string[]): void {
-    const { attempt, own, call, sinceStartMs } = this.#settings;
+    const { attempt, own, sinceStartMs } = this.#settings;
     own.enter();
     attempt.firstByteMs = sinceStartMs();
     attempt.statusCode = status;
@@ -129,7 +132,7 @@ export class Relay implements UpstreamHandler {
       contentLength: length === undefined ? undefined : Number(length),
       contentEncoding,
     };
-    if (call !== undefined) this.#chooseMode(mediaType);
+    this.#chooseMode(mediaType);
     own.leave();
   }
 
@@ -173,18 +176,21 @@ export class Relay implements UpstreamHandler {
 
   #chooseMode(mediaType: string): void {
     const { call, isForeignFrame, streamRequested } = this.#settings;
-    const { status, contentEncoding } = this.#head as Head;
-    if (mediaType === "" && status < 300 && streamRequested) {
+    const head = this.#head as Head;
+    if (call === undefined) return;
+    if (mediaType === "" && head.status < 300 && streamRequested) {
       this.#mode = "undecided";
       return;
     }
-    const isStream = mediaType === "text/event-stream" && status < 300;
-    const isIdentity = contentEncoding === undefined || contentEncoding === "identity";
-    if (!isStream) this.#mode = "body";
-    else this.#mode = isForeignFrame !== undefined && isIdentity ? "edited" : "stream";
-    this.#observer = call?.createObserver(status, isStream, contentEncoding);
+    const framing = head.status < 300 ? findFraming(mediaType, call.dialect, call.operation) : undefined;
+    // What is not JSON, and may be so, is nobody's to read.
+    if (framing === undefined && head.status < 300 && !isJsonMediaType(mediaType)) return;
+    this.#framing = framing;
+    if (framing === undefined) this.#mode = "body";
+    else this.#mode = isForeignFrame !== undefined && isIdentity(head) ? "edited" : "stream";
+    this.#observer = call.createObserver(head, framing);
     // The head of a stream goes out at once; a first chunk that came in the same packet goes with it.
-    if (isStream) queueMicrotask(() => this.#commitSafely());
+    if (framing !== undefined) queueMicrotask(() => this.#commitSafely());
   }
 
   #commitSafely(): void {
@@ -212,7 +218,12 @@ export class Relay implements UpstreamHandler {
       void concluded.then((observation) => this.#conclude(observation));
       return;
     }
-    if (this.#isStream && concluded !== undefined && isBrokenOff(concluded)) {
+    if (concluded?.corrupt === true) {
+      // The client has the very bytes; what they are is told, not mended.
+      this.#endClean(undefined);
+      const error = new SidecarError("upstream_invalid", "the provider's stream is not in its own framing");
+      this.#finish({ kind: "error", error, observation: concluded });
+    } else if (this.#isStream && concluded !== undefined && isBrokenOff(concluded)) {
       const error = new SidecarError("stream_truncated", "the provider's stream ended before its end");
       this.#breakOff(error);
       this.#finish({ kind: "truncated", error, observation: concluded });
@@ -256,7 +267,9 @@ export class Relay implements UpstreamHandler {
         `the provider answered with a redirect (${status}), which is not followed`,
       );
     }
-    if (status < 300 && status !== 204 && !isModelMediaType(mediaType)) {
+    const { dialect, operation } = call;
+    const isExpected = isJsonMediaType(mediaType) || findFraming(mediaType, dialect, operation) !== undefined;
+    if (status < 300 && status !== 204 && !isExpected && operation.anyAnswer !== true) {
       const shown = mediaType.replace(/[^a-z0-9.+/-]/g, "_").slice(0, 64);
       return new SidecarError(
         "upstream_invalid",
@@ -298,7 +311,7 @@ export class Relay implements UpstreamHandler {
     }, this.#settings.slowClientTimeoutMs);
   }
 
-  #writeFrames(frames: SseFrame[]): void {
+  #writeFrames(frames: Frame[]): void {
     const { isForeignFrame } = this.#settings;
     const kept = frames.filter((frame) => isForeignFrame?.(frame) !== true).map(({ raw }) => raw);
     if (kept.length > 0) this.#write(kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept));
@@ -313,12 +326,27 @@ export class Relay implements UpstreamHandler {
   /** Ends a committed answer so that nobody takes it for whole: the dialect's error event, then no end. */
   #breakOff(error: SidecarError): void {
     const { respond, call, requestId } = this.#settings;
-    const { contentEncoding } = this.#head as Head;
-    const isPlainText = contentEncoding === undefined || contentEncoding === "identity";
-    if (this.#isStream && call !== undefined && isPlainText) {
-      respond.write((this.#atFrameEnd ? "" : "\n\n") + call.dialect.encodeStreamError(error, requestId));
+    const gap = this.#gapBeforeError();
+    if (call !== undefined && gap !== undefined && isIdentity(this.#head as Head)) {
+      const frame = call.dialect.encodeStreamError(error, requestId);
+      if (gap !== "") respond.write(gap);
+      respond.write(frame);
     }
     respond.destroy();
+  }
+
+  /** What makes an error frame stand on its own after the bytes that went out; undefined where nothing can. */
+  #gapBeforeError(): string | undefined {
+    switch (this.#framing) {
+      case "sse":
+        return this.#atFrameEnd ? "" : "\n\n";
+      case "ndjson":
+        return this.#observer?.midFrame === true ? "\n" : "";
+      case "aws-eventstream":
+        return this.#observer?.midFrame === true ? undefined : "";
+      default:
+        return undefined;
+    }
   }
 
   /** A whole answer: the provider's own error, or the model's. */
@@ -353,6 +381,10 @@ function isBrokenOff({ finished, providerError, response, unrecognizedEvents, fa
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
   // An observer that failed knows nothing, and must not touch the client's bytes.
   return !finished && providerError === undefined && !foreign && !failed;
+}
+
+function isIdentity({ contentEncoding }: Head): boolean {
+  return contentEncoding === undefined || contentEncoding === "identity";
 }
 
 /** Whether the first byte that is no blank opens a JSON object or array. */

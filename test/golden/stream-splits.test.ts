@@ -2,7 +2,7 @@
 // Events depend on frames alone (a decoder sees nothing else), so frames are compared at every offset and events once.
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { createSseDecoder, matchDialect, type SseFrame } from "../../src/dialects/index.ts";
+import { createSseDecoder, matchDialect, type Frame } from "../../src/dialects/index.ts";
 import { loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
 import { cutAt, decodeEvents, decodeFrames } from "../support/stream-decoding.ts";
 
@@ -16,13 +16,13 @@ const exhaustiveBytes = 3000;
 /** Frames on either side of the split one that are decoded with it. */
 const neighbours = 1;
 
-function digest(frames: readonly SseFrame[]): string {
+function digest(frames: readonly Frame[]): string {
   let text = "";
   for (const { event, data, commentOnly, raw } of frames) text += `${event}|${data}|${commentOnly}|${raw.length};`;
   return text;
 }
 
-function decodeInTwo(bytes: Buffer, offset: number): SseFrame[] {
+function decodeInTwo(bytes: Buffer, offset: number): Frame[] {
   const decoder = createSseDecoder();
   const frames = decoder.push(bytes.subarray(0, offset));
   frames.push(...decoder.push(bytes.subarray(offset)), ...decoder.end());

@@ -1,10 +1,10 @@
 // Runs a stream's bytes through framing and a dialect's event decoder, in whatever chunks a test wants.
 import { createFold, type InferenceResponse, type StreamEvent } from "../../src/canonical/index.ts";
-import type { EventDecoder, SseFrame } from "../../src/dialects/dialect.ts";
+import type { EventDecoder, Frame } from "../../src/dialects/dialect.ts";
 import { createSseDecoder } from "../../src/dialects/framing/sse.ts";
 
 /** All frames of a stream that arrives in these chunks. */
-export function decodeFrames(chunks: readonly Buffer[]): SseFrame[] {
+export function decodeFrames(chunks: readonly Buffer[]): Frame[] {
   const decoder = createSseDecoder();
   const frames = chunks.flatMap((chunk) => decoder.push(chunk));
   frames.push(...decoder.end());
@@ -19,7 +19,7 @@ export function decodeEvents(decoder: EventDecoder, chunks: readonly Buffer[]): 
 }
 
 /** Frames with these texts as data, as a decoder would see them. */
-export function framesOf(...data: (string | Record<string, unknown>)[]): SseFrame[] {
+export function framesOf(...data: (string | Record<string, unknown>)[]): Frame[] {
   const text = data.map((item) => `data: ${typeof item === "string" ? item : JSON.stringify(item)}\n\n`).join("");
   return decodeFrames([Buffer.from(text)]);
 }

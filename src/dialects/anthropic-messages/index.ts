@@ -26,7 +26,8 @@ const operations: ReadonlyMap<string, Operation> = new Map([
 /** The wire format of Anthropic's Messages API (GA and beta fields as of 2026-11-21). */
 export const anthropicMessages: Dialect = {
   id: dialectId,
-  framing: "sse",
+  framings: ["sse"],
+  contentMembers: new Set(["messages", "system", "tools"]),
   match: (method, path) => (method === "POST" ? operations.get(path) : undefined),
   decodeRequest,
   decodeResponse,

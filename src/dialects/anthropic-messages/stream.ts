@@ -3,7 +3,7 @@
 // Invariant: never throws; an event that is unknown or out of place becomes `unrecognized`, without any of its content.
 
 import { mergeRawUsage, type InferenceResponse, type Part, type StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Operation, SseFrame } from "../dialect.ts";
+import type { EventDecoder, Operation, Frame } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeStreamError } from "./error.ts";
 import { decodeBlock } from "./message.ts";
@@ -41,7 +41,7 @@ class MessageEventDecoder implements EventDecoder {
     this.#operation = operation;
   }
 
-  push(frame: SseFrame): StreamEvent[] {
+  push(frame: Frame): StreamEvent[] {
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     const body = parseObject(frame.data);
     const stated = body?.["type"];

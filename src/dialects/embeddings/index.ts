@@ -10,7 +10,8 @@ import { createStreamDecoder } from "./stream.ts";
 /** OpenAI's embeddings call, as spoken by OpenAI and every compatible provider. */
 export const embeddings: Dialect = {
   id: dialectId,
-  framing: "sse",
+  framings: ["sse"],
+  contentMembers: new Set([]),
   match: (method, path) => (method === "POST" ? operations.get(path) : undefined),
   decodeRequest: (body) => decodeRequest(body),
   decodeResponse: (body) => decodeResponse(body),

@@ -2,20 +2,8 @@
 // Works on bytes: a chunk may end anywhere, also inside a UTF-8 sequence or between CR and LF, and gives the same frames.
 // Invariant: the `raw` of all frames, end() included, in order are the input bytes, as long as `overflowed` is false.
 
-import type { SseFrame } from "../dialect.ts";
-
-/** Cuts one stream into frames; never throws. */
-export interface SseDecoder {
-  /** The frames that this chunk completes. Their `raw` may share the chunk's memory, so the chunk must not be written to again. */
-  push(chunk: Buffer): SseFrame[];
-  /** The wire ended: what is left is the last frame, also without its blank line. */
-  end(): SseFrame[];
-  /** A frame grew past the cap: decoding has stopped for good and nothing is kept. */
-  readonly overflowed: boolean;
-}
-
-/** Cap of one frame in bytes unless told otherwise: 16 MiB, for inline images. */
-export const defaultMaxEventBytes = 16_777_216;
+import type { Frame, FrameDecoder } from "../dialect.ts";
+import { defaultMaxEventBytes } from "./limits.ts";
 
 /**
  * Starts a decoder for one stream. A frame is one block of lines up to and with its blank line (LF, CR, CRLF or any
@@ -23,14 +11,16 @@ export const defaultMaxEventBytes = 16_777_216;
  * `commentOnly`. `id:` and `retry:` lines are only part of `raw`. A chunk that ends in CR is looked at again with the
  * next byte, because the LF of a CRLF may follow: a stream with bare CRs gets its frames one chunk later.
  */
-export function createSseDecoder(options: { maxEventBytes?: number } = {}): SseDecoder {
+export function createSseDecoder(options: { maxEventBytes?: number } = {}): FrameDecoder {
   return new ByteSseDecoder(options.maxEventBytes ?? defaultMaxEventBytes);
 }
 
 const lf = 10;
 const cr = 13;
 
-class ByteSseDecoder implements SseDecoder {
+class ByteSseDecoder implements FrameDecoder {
+  /** Any bytes are some event stream. */
+  readonly corrupt = false;
   overflowed = false;
   readonly #maxEventBytes: number;
   /** Bytes of the unfinished frame from earlier chunks. */
@@ -50,8 +40,12 @@ class ByteSseDecoder implements SseDecoder {
     this.#maxEventBytes = maxEventBytes;
   }
 
-  push(chunk: Buffer): SseFrame[] {
-    const frames: SseFrame[] = [];
+  get midFrame(): boolean {
+    return this.#pendingBytes > 0;
+  }
+
+  push(chunk: Buffer): Frame[] {
+    const frames: Frame[] = [];
     if (this.overflowed || chunk.length === 0) return frames;
     let frameStart = 0;
     let position = 0;
@@ -98,8 +92,8 @@ class ByteSseDecoder implements SseDecoder {
     return frames;
   }
 
-  end(): SseFrame[] {
-    const frames: SseFrame[] = [];
+  end(): Frame[] {
+    const frames: Frame[] = [];
     if (!this.overflowed && this.#pendingBytes > 0) this.#emit(frames, emptyChunk, 0, 0);
     return frames;
   }
@@ -110,7 +104,7 @@ class ByteSseDecoder implements SseDecoder {
     else this.#pending.push(rest);
   }
 
-  #emit(frames: SseFrame[], chunk: Buffer, start: number, end: number): void {
+  #emit(frames: Frame[], chunk: Buffer, start: number, end: number): void {
     const bytes = this.#pendingBytes + (end - start);
     if (bytes > this.#maxEventBytes) {
       this.#overflow();
@@ -141,7 +135,7 @@ const eventField = Buffer.from("event");
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Reads the lines of one frame. */
-function decodeBlock(raw: Buffer, isFirst: boolean): SseFrame {
+function decodeBlock(raw: Buffer, isFirst: boolean): Frame {
   let position = isFirst && startsWith(raw, 0, byteOrderMark) ? byteOrderMark.length : 0;
   let data: string | undefined;
   let event: string | undefined;
@@ -163,7 +157,7 @@ function decodeBlock(raw: Buffer, isFirst: boolean): SseFrame {
     }
     position = lineEnd + 1;
   }
-  const frame: SseFrame = { data: data ?? "", raw };
+  const frame: Frame = { data: data ?? "", raw };
   if (event !== undefined) frame.event = event;
   if (!hasField) frame.commentOnly = true;
   return frame;

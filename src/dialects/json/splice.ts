@@ -1,7 +1,7 @@
 // Room dialects, json: edits of single members in a request's raw bytes, and the way back for the one answer frame they cause.
 // Invariant: every byte outside the edited member stays as it was, whitespace included.
 
-import type { SseFrame } from "../dialect.ts";
+import type { Frame } from "../dialect.ts";
 import { isJsonObject } from "./fields.ts";
 import type { BodyScan, GuardedKey } from "./scan.ts";
 
@@ -57,7 +57,7 @@ export function spliceMember(bytes: Buffer, scan: BodyScan, key: GuardedKey, new
 /** Tells, for one stream whose request got `include_usage` from us, which frames the client must not see. */
 export interface UsageFrameFilter {
   /** True only for the extra frame: `choices` is `[]` and `usage` is an object. */
-  shouldDrop(frame: SseFrame): boolean;
+  shouldDrop(frame: Frame): boolean;
   readonly droppedFrames: number;
 }
 

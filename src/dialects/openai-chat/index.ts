@@ -10,7 +10,8 @@ import { createStreamDecoder } from "./stream.ts";
 /** OpenAI chat completions and legacy completions, as spoken by OpenAI and every compatible provider. */
 export const openaiChat: Dialect = {
   id: dialectId,
-  framing: "sse",
+  framings: ["sse"],
+  contentMembers: new Set(["messages", "tools", "functions", "prompt"]),
   match: (method, path) => (method === "POST" ? operations.get(path) : undefined),
   decodeRequest,
   decodeResponse: (body) => decodeResponse(body),

@@ -2,7 +2,7 @@
 // Invariant: never throws; the frames of any re-chunking give the same events (law 1), and they fold to the whole answer (law 2).
 
 import { mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, SseFrame } from "../dialect.ts";
+import type { EventDecoder, Frame } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createChoiceDecoder, type ChoiceDecoder } from "./choice-stream.ts";
 import { decodeError } from "./error.ts";
@@ -36,7 +36,7 @@ class ChatStreamDecoder implements EventDecoder {
   readonly #rest: JsonObject = {};
   readonly #choices = new Map<number, ChoiceDecoder>();
 
-  push(frame: SseFrame): StreamEvent[] {
+  push(frame: Frame): StreamEvent[] {
     if (this.#isClosed) return [];
     if (frame.commentOnly === true || frame.event === "ping") return [{ type: "keepalive" }];
     const { data } = frame;

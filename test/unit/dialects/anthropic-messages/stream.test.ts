@@ -5,23 +5,23 @@ import { describe, expect, it } from "vitest";
 import { createFold, type StreamEvent } from "../../../../src/canonical/index.ts";
 import { decodeResponse } from "../../../../src/dialects/anthropic-messages/response.ts";
 import { createEventDecoder } from "../../../../src/dialects/anthropic-messages/stream.ts";
-import type { Operation, SseFrame } from "../../../../src/dialects/dialect.ts";
+import type { Operation, Frame } from "../../../../src/dialects/dialect.ts";
 
 const bag = (facts: Record<string, unknown>) => ({ "anthropic-messages": facts });
 const chat: Operation = { kind: "chat", name: "chat", route: "/v1/messages", path: "v1/messages" };
 
 type Wire = Record<string, unknown> & { type: string };
 
-const frame = (data: string, event?: string): SseFrame => ({
+const frame = (data: string, event?: string): Frame => ({
   data,
   raw: Buffer.from(data),
   ...(event === undefined ? {} : { event }),
 });
-const frameOf = (wire: Wire): SseFrame => frame(JSON.stringify(wire), wire.type);
+const frameOf = (wire: Wire): Frame => frame(JSON.stringify(wire), wire.type);
 
-function decode(...frames: (SseFrame | Wire)[]): StreamEvent[] {
+function decode(...frames: (Frame | Wire)[]): StreamEvent[] {
   const decoder = createEventDecoder(chat);
-  const events = frames.flatMap((item) => decoder.push("raw" in item ? (item as SseFrame) : frameOf(item as Wire)));
+  const events = frames.flatMap((item) => decoder.push("raw" in item ? (item as Frame) : frameOf(item as Wire)));
   return [...events, ...decoder.end()];
 }
 
@@ -299,7 +299,7 @@ describe("decoding a stream", () => {
   });
 
   it("takes comments and pings, also one after the end, for keep-alives", () => {
-    const comment: SseFrame = { data: "", raw: Buffer.from(": hi\n\n"), commentOnly: true };
+    const comment: Frame = { data: "", raw: Buffer.from(": hi\n\n"), commentOnly: true };
     const events = decode(comment, start(), end, { type: "ping", cost: "0" });
     expect(events.filter(({ type }) => type === "keepalive")).toHaveLength(2);
   });
@@ -327,7 +327,7 @@ describe("decoding a stream", () => {
     expect(fold(events).result().serviceTier).toBe("batch");
   });
 
-  it.each<[string, SseFrame | Wire, string]>([
+  it.each<[string, Frame | Wire, string]>([
     ["a new event", { type: "message_pause" }, "message_pause"],
     ["an old API's event", { type: "completion", completion: "secret" }, "completion"],
     ["an event without JSON", frame("secret text", "message_start"), "message_start"],

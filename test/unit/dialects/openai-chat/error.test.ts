@@ -58,7 +58,7 @@ describe("Outrider's errors", () => {
   });
 
   it("is read back from a stream as an error and no clean end", () => {
-    const text = openaiChat.encodeStreamError(new SidecarError("stream_truncated", "m"), "req-1");
+    const text = openaiChat.encodeStreamError(new SidecarError("stream_truncated", "m"), "req-1").toString();
     expect(text.startsWith("data: {")).toBe(true);
     expect(text.endsWith("\n\n")).toBe(true);
     const chat = openaiChat.match("POST", "/v1/chat/completions");
