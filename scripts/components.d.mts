@@ -11,6 +11,7 @@ export interface Components {
   chromium: { version: string; chromium: string };
   model: { version: string; python: string; weights: string };
   python: { version: string; python: string };
+  node: { version: string; modules: string };
 }
 
 /** The cache folder: `$OUTRIDER_COMPONENTS_DIR`, else `outrider-components` in the user's cache folder. */

@@ -40,12 +40,28 @@ const credentialReference = z
 /** Where a credential of Outrider's own comes from; the value itself is never in a document. */
 export type CredentialReference = z.infer<typeof credentialReference>;
 
+// It stands in a host or a path: nothing that could end either.
+const addressPart = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/);
+const addressPartTitle = "a name of letters, digits, -, _ and .";
+
 const providerOptions = z.strictObject({
   baseUrl: httpUrl.optional().meta({
     title: "an http or https URL",
     description: "What this provider's SDKs call their base URL",
   }),
   preset: z.string().min(1).optional().meta({ description: "Id of the built-in provider that this one behaves like" }),
+  region: addressPart.optional().meta({
+    title: addressPartTitle,
+    description: "Region or location in the provider's address, where it has one (Bedrock, Vertex)",
+  }),
+  resource: addressPart.optional().meta({
+    title: addressPartTitle,
+    description: "Resource, account or workspace in the provider's address, where it has one (Azure, Cloudflare)",
+  }),
+  project: addressPart.optional().meta({
+    title: addressPartTitle,
+    description: "Project or tenant in the provider's address, where it has one (Vertex)",
+  }),
 });
 
 export const captureModes = ["none", "span", "event", "both"] as const;

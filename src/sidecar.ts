@@ -5,11 +5,12 @@ import { systemClock } from "./clock.ts";
 import { SidecarError } from "./errors.ts";
 import { createInspector } from "./inspect/index.ts";
 import type { Options } from "./options.ts";
-import { createCredentials, createProviders } from "./providers/index.ts";
+import { createAuthorizers, createCredentials, createProviders } from "./providers/index.ts";
 import {
   createAdminServer,
   createDataServer,
   createGuard,
+  createTunnels,
   createUpstream,
   type Rooms,
   runExchange,
@@ -62,7 +63,7 @@ const closeMs = 1000;
  */
 export function createSidecar({ options, environment, version, log, onExchange }: SidecarSettings): Sidecar {
   const clock = systemClock;
-  const providers = createProviders({ options });
+  const providers = createProviders({ options, environment });
   const credentials = createCredentials({ options, environment, clock });
   const pricer = createPricer(options.prices.overrides);
   const inspector = createInspector({ capacity: inspectorCapacity });
@@ -83,6 +84,8 @@ export function createSidecar({ options, environment, version, log, onExchange }
     maxConnections: options.limits.maxConnections,
   });
 
+  const tunnels = createTunnels();
+
   let isPastDrain = false;
   const exchanges = { started: 0, ended: 0 };
   const rooms: Rooms = {
@@ -92,9 +95,11 @@ export function createSidecar({ options, environment, version, log, onExchange }
     guard: createGuard(options.hosts),
     providers,
     credentials,
+    authorizers: createAuthorizers({ environment, clock }),
     pricer,
     telemetry,
     upstream,
+    tunnels,
     isClosing: () => isPastDrain,
     onClosed: (record) => {
       exchanges.ended += 1;
@@ -147,7 +152,9 @@ export function createSidecar({ options, environment, version, log, onExchange }
     draining = true;
     isPastDrain = true;
     // What is still under way gets its dialect's error, is written down, and only then loses its connection.
-    upstream.abortAll(new SidecarError("draining", "Outrider is shutting down"));
+    const error = new SidecarError("draining", "Outrider is shutting down");
+    upstream.abortAll(error);
+    tunnels.closeAll(error);
     await waitUntil(() => exchanges.started === exchanges.ended, closeMs);
     await data.close();
     await waitUntil(() => exchanges.started === exchanges.ended, closeMs);

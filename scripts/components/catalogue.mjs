@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const collectorManifest = fileURLToPath(new URL("../../collector/builder.yaml", import.meta.url));
@@ -11,6 +11,12 @@ const collectorManifestText = fs.readFileSync(collectorManifest, "utf8");
 const collectorVersion = /^ {2}version: (\S+)$/m.exec(collectorManifestText)[1];
 const collectorManifestHash = createHash("sha256").update(collectorManifestText).digest("hex").slice(0, 8);
 const debianSuite = "bookworm";
+const nodeClients = ["package.json", "package-lock.json"].map((name) =>
+  fileURLToPath(new URL(`../../test/contract/sdks/${name}`, import.meta.url)),
+);
+const nodeClientsHash = createHash("sha256").update(fs.readFileSync(nodeClients[1])).digest("hex").slice(0, 8);
+const pythonClients = fileURLToPath(new URL("../../test/real/python/requirements.txt", import.meta.url));
+const pythonClientsHash = createHash("sha256").update(fs.readFileSync(pythonClients)).digest("hex").slice(0, 8);
 
 /**
  * Every component. `lane`: components of a lane are installed one after another, lanes run side by side.
@@ -117,12 +123,22 @@ export const catalogue = {
   },
   python: {
     lane: "python",
-    version: "openai-3.52.0-anthropic-2.11.0",
+    version: `clients-${pythonClientsHash}`, // their versions are in the requirements
     files: { python: "venv/bin/python" },
     needs: { python3: "the tests run the official Python clients" },
     async install({ folder, run }) {
       const python = await createVenv(folder, run);
-      await run(python, ["-m", "pip", "install", "--only-binary", ":all:", "openai==3.52.0", "anthropic==2.11.0"]);
+      await run(python, ["-m", "pip", "install", "--only-binary", ":all:", "-r", pythonClients]);
+    },
+  },
+  node: {
+    lane: "npm",
+    version: `clients-${nodeClientsHash}`, // their versions are in the lock
+    files: { modules: "node_modules" },
+    needs: { npm: "the tests run the official Node clients" },
+    async install({ folder, run }) {
+      for (const file of nodeClients) fs.copyFileSync(file, join(folder, basename(file)));
+      await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: folder });
     },
   },
 };

@@ -61,6 +61,8 @@ export interface InferenceRequest {
   conversationId?: string;
   /** Whether the client asked for usage in the stream; `undefined` when it did not say. */
   streamUsage?: boolean;
+  /** Speech only: characters (code points) to be spoken, which some models are billed by. */
+  inputCharacters?: number;
   /** Embeddings only. */
   embedding?: { inputCount?: number; dimensions?: number; encodingFormats?: string[] };
   extensions?: Extensions;

@@ -28,7 +28,7 @@ export interface Usage {
   outputVideoTokens?: number;
   /** Billed requests of server-side tools, not tokens. */
   webSearchRequests?: number;
-  /** Units that some calls are billed by instead of tokens: reranked searches, seconds of audio, characters spoken, images made. */
+  /** Units that some calls are billed by instead of tokens: reranked searches, seconds of audio (not always whole), characters spoken, images made. */
   searchUnits?: number;
   inputAudioSeconds?: number;
   inputCharacters?: number;

@@ -20,6 +20,7 @@ const otherVariables: ReadonlySet<string> = new Set([
   "OUTRIDER_SEMCONV",
   "OUTRIDER_RECORDINGS",
   "OUTRIDER_COMPONENTS_DIR",
+  "OUTRIDER_URL",
 ]);
 
 /**

@@ -115,8 +115,8 @@ export interface Dialect {
   decodeRequest(body: Record<string, unknown>, operation: Operation): InferenceRequest;
   decodeResponse(body: Record<string, unknown>, operation: Operation): InferenceResponse;
   eventDecoder(operation: Operation): EventDecoder;
-  /** A provider's error body; undefined when the body has none of the dialect's error shapes. */
-  decodeError(body: unknown): ProviderError | undefined;
+  /** A provider's error body; undefined when the body has none of the dialect's error shapes. Bedrock names the type in a header. */
+  decodeError(body: unknown, header?: HeaderLookup): ProviderError | undefined;
   /** Usage that only the answer's headers state (Bedrock); asked when the body stated none. */
   decodeUsageHeaders?(header: HeaderLookup, operation: Operation): Usage | undefined;
   /** Outrider's own error as this dialect's body (without the HTTP status, which is `error.httpStatus`). */

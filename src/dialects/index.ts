@@ -16,6 +16,7 @@ export { createFrameDecoder, findFraming } from "./framing/framing.ts";
 export { defaultMaxEventBytes } from "./framing/limits.ts";
 export { createSseDecoder } from "./framing/sse.ts";
 export { parseObject } from "./json/parse.ts";
+export { isOutputType, peekEvent, readClientEvent, readProviderEvent, type ProviderSaid } from "./realtime/events.ts";
 export { parseMultipart } from "./multipart.ts";
 export { maxDepth, scanBody, type BodyScan, type GuardedKey, type MemberRange } from "./json/scan.ts";
 export {

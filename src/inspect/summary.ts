@@ -17,77 +17,75 @@ export interface SummaryUsage {
 /** A closed exchange without its content. Absent fields were not known. */
 export interface ExchangeSummary {
   id: string;
-  traceId?: string;
+  traceId?: string | undefined;
   /** When the request arrived: ISO 8601, UTC, milliseconds. */
   time: string;
   method: string;
   /** `http.route`, else the path, cut to 200 characters. */
   route: string;
-  app?: string;
-  dialect?: string;
-  operation?: string;
-  relayMode?: string;
+  app?: string | undefined;
+  dialect?: string | undefined;
+  operation?: string | undefined;
+  relayMode?: string | undefined;
   stream: boolean;
   /** The provider that served, else the one addressed. */
-  provider?: string;
-  requestModel?: string;
-  responseModel?: string;
+  provider?: string | undefined;
+  requestModel?: string | undefined;
+  responseModel?: string | undefined;
   /** Absent when no answer was written. */
-  status?: number;
-  end?: ExchangeEnd;
-  durationMs?: number;
-  timeToFirstChunkMs?: number;
-  overheadMs?: number;
+  status?: number | undefined;
+  end?: ExchangeEnd | undefined;
+  durationMs?: number | undefined;
+  timeToFirstChunkMs?: number | undefined;
+  overheadMs?: number | undefined;
   requestBytes: number;
   responseBytes: number;
   /** Absent when no attempt was made. */
-  usage?: SummaryUsage;
+  usage?: SummaryUsage | undefined;
   /** Whole nano-dollars; absent when any attempt's price is missing: an unknown price is never 0. */
-  costNanoUsd?: number;
-  costStatus?: CostStatus;
+  costNanoUsd?: number | undefined;
+  costStatus?: CostStatus | undefined;
   /** Wire attempts over all groups. */
   attempts: number;
-  errorCode?: string;
-  policyVersion?: string;
+  errorCode?: string | undefined;
+  policyVersion?: string | undefined;
 }
 
 const longestName = 200;
 
-/** Reduces a closed record to what may be shown. One assignment a field: this runs for every exchange. */
+/** Reduces a closed record to what may be shown. One literal, so that all summaries have one shape: this runs for every exchange. */
 export function summarize(record: ExchangeRecord): ExchangeSummary {
-  const { http, groups, overheadMs } = record;
+  const { http, groups, overheadMs, operation } = record;
   const served = groups.at(-1);
-  const summary: ExchangeSummary = {
+  const cost = sumCost(groups);
+  return {
     id: record.id,
+    traceId: record.traceId,
     time: new Date(record.startedAtMs).toISOString(),
     method: http.method,
     route: cut(http.route ?? http.path),
+    app: record.app,
+    dialect: record.dialect,
+    operation: operation?.name ?? operation?.kind,
+    relayMode: record.relayMode,
     stream: record.stream,
+    provider: served?.provider ?? record.provider,
+    requestModel: cut(record.request?.model ?? served?.requestModel),
+    responseModel: cut(served?.response?.model),
+    status: http.statusCode,
+    end: record.end,
+    durationMs: round(record.durationMs),
+    timeToFirstChunkMs: round(served?.timeToFirstChunkMs),
+    overheadMs: round(overheadMs?.total),
     requestBytes: http.requestBytes,
     responseBytes: http.responseBytes,
+    usage: served === undefined ? undefined : sumUsage(groups, served),
+    costNanoUsd: cost?.status === "missing" ? undefined : cost?.nanoUsd,
+    costStatus: cost?.status,
     attempts: countAttempts(groups),
+    errorCode: (record.failure ?? served?.failure)?.code,
+    policyVersion: record.policyVersion,
   };
-  if (record.traceId !== undefined) summary.traceId = record.traceId;
-  if (record.app !== undefined) summary.app = record.app;
-  if (record.dialect !== undefined) summary.dialect = record.dialect;
-  if (record.operation !== undefined) summary.operation = record.operation.name ?? record.operation.kind;
-  if (record.relayMode !== undefined) summary.relayMode = record.relayMode;
-  const provider = served?.provider ?? record.provider;
-  if (provider !== undefined) summary.provider = provider;
-  const requestModel = record.request?.model ?? served?.requestModel;
-  if (requestModel !== undefined) summary.requestModel = cut(requestModel);
-  if (served?.response?.model !== undefined) summary.responseModel = cut(served.response.model);
-  if (http.statusCode !== undefined) summary.status = http.statusCode;
-  if (record.end !== undefined) summary.end = record.end;
-  if (record.durationMs !== undefined) summary.durationMs = round(record.durationMs);
-  if (served?.timeToFirstChunkMs !== undefined) summary.timeToFirstChunkMs = round(served.timeToFirstChunkMs);
-  if (overheadMs !== undefined) summary.overheadMs = round(overheadMs.total);
-  if (served !== undefined) summary.usage = sumUsage(groups, served);
-  writeCost(summary, groups);
-  const failure = record.failure ?? served?.failure;
-  if (failure !== undefined) summary.errorCode = failure.code;
-  if (record.policyVersion !== undefined) summary.policyVersion = record.policyVersion;
-  return summary;
 }
 
 function countAttempts(groups: readonly AttemptGroup[]): number {
@@ -96,12 +94,14 @@ function countAttempts(groups: readonly AttemptGroup[]): number {
   return attempts;
 }
 
-function cut(name: string): string {
-  return name.length <= longestName ? name : `${name.slice(0, longestName)}…`;
+function cut(name: string): string;
+function cut(name: string | undefined): string | undefined;
+function cut(name: string | undefined): string | undefined {
+  return name === undefined || name.length <= longestName ? name : `${name.slice(0, longestName)}…`;
 }
 
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 1000) / 1000;
+function round(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : Math.round(milliseconds * 1000) / 1000;
 }
 
 const summedCounts = [
@@ -132,7 +132,8 @@ function sumUsage(groups: readonly AttemptGroup[], served: AttemptGroup): Summar
 
 const costRank: Record<CostStatus, number> = { exact: 0, alias: 1, assumed: 2, missing: 3 };
 
-function writeCost(summary: ExchangeSummary, groups: readonly AttemptGroup[]): void {
+/** Undefined when no attempt was priced; any missing price makes the whole missing. */
+function sumCost(groups: readonly AttemptGroup[]): { status: CostStatus; nanoUsd: number } | undefined {
   let status: CostStatus | undefined;
   let nanoUsd = 0;
   for (const { cost } of groups) {
@@ -140,7 +141,5 @@ function writeCost(summary: ExchangeSummary, groups: readonly AttemptGroup[]): v
     if (status === undefined || costRank[cost.status] > costRank[status]) status = cost.status;
     nanoUsd += cost.nanoUsd ?? 0;
   }
-  if (status === undefined) return;
-  summary.costStatus = status;
-  if (status !== "missing") summary.costNanoUsd = nanoUsd;
+  return status === undefined ? undefined : { status, nanoUsd };
 }

@@ -3,8 +3,28 @@
 import type { DialectId } from "../dialects/index.ts";
 import type { Secret } from "../secret.ts";
 
-/** How a provider takes its key. `none`: it needs no key; one that is held for it nevertheless is sent as a bearer token. */
-export type ProviderAuth = { scheme: "bearer" } | { scheme: "header"; name: string } | { scheme: "none" };
+/** What fills the `{name}`s of an address; each is an option of the provider by the same name. */
+export const settingNames = ["region", "resource", "project"] as const;
+export type SettingName = (typeof settingNames)[number];
+
+/**
+ * How a provider takes its key. `none`: it needs no key; one that is held for it nevertheless is sent as a bearer token.
+ * `sigv4`: a signature by AWS credentials, or a bearer token. `gcp`: a Google access token as bearer, or an API key.
+ */
+export type ProviderAuth =
+  | { scheme: "bearer" }
+  | { scheme: "header"; name: string; prefix?: string | undefined }
+  | { scheme: "none" }
+  | { scheme: "sigv4"; service: string }
+  | { scheme: "gcp" };
+
+/** A provider's address with gaps in it, each filled from the client's path or a setting. */
+export interface AddressTemplate {
+  /** `https://bedrock-runtime.{region}.amazonaws.com` */
+  baseUrl: string;
+  /** Relative to it, and with gaps of their own. */
+  dialectBase: Partial<Record<DialectId, string>>;
+}
 
 /** One provider, ready to be sent to: preset, options and environment already merged. Frozen; one object per id for the process. */
 export interface Provider {
@@ -14,15 +34,27 @@ export interface Provider {
   telemetryName: string;
   /** Id in the price catalogue, or `id` where it has none. Absent: nobody bills by the token (self-hosted), only overrides apply. */
   priceId?: string;
-  /** What its SDKs call the base URL; without query, fragment and trailing slash. */
+  /** What its SDKs call the base URL; without query, fragment and trailing slash. With a `template`, only its stand-in: ask `joinUrl`. */
   baseUrl: URL;
+  /** Present when the address has gaps to be filled (Bedrock's region, Vertex's location). */
+  template?: AddressTemplate;
   /** Where a dialect lives at another base than `baseUrl`. */
   dialectBaseUrls: Partial<Record<DialectId, URL>>;
   /** Wire formats that are understood at this address; whether the provider serves each one is for it to answer. */
   dialects: DialectId[];
   /** Paths of its own that are a dialect's call by another name (Writer: `/v1/chat` is `/v1/chat/completions`). */
   callPaths: Readonly<Record<string, string>>;
+  /** First segments (behind a version) of paths that say everything below the host (`projects` at Vertex). */
+  wholePaths: readonly string[];
   auth: ProviderAuth;
+  /** Dialects for which its key goes out as a bearer token, whatever `auth` says. */
+  bearerDialects: readonly DialectId[];
+  /** The machine's own AWS or Google credentials may be used: the address is the preset's, or the operator moved the preset itself. */
+  usesMachineCredentials: boolean;
+  /** Variables that fill each gap of the address, for the error that asks for one. */
+  settingEnv: Readonly<Partial<Record<SettingName, readonly string[]>>>;
+  /** What the operator set, by the name of the gap; a signature needs the region also where the address has no gap. */
+  settings: Readonly<Partial<Record<SettingName, string>>>;
   /** A streamed chat states usage only on `stream_options.include_usage`, and the provider accepts that member. */
   usageOnRequest: boolean;
   /** Environment variables that conventionally hold its key, in order. */

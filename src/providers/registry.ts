@@ -5,7 +5,8 @@ import type { DialectId } from "../dialects/index.ts";
 import { nearestName, type Options, OptionsError, type OptionsIssue } from "../options.ts";
 import type { Preset } from "./preset.ts";
 import { presets } from "./presets.ts";
-import { isProviderId, type Provider } from "./provider.ts";
+import { isProviderId, type Provider, type SettingName, settingNames } from "./provider.ts";
+import { type Environment, readEndpoint, readSettings } from "./settings.ts";
 
 /** The providers of this process. */
 export interface Providers {
@@ -15,6 +16,12 @@ export interface Providers {
   /** Where a bare path of this dialect goes; `home` is the provider that the path's shape names itself. */
   defaultFor(dialect: DialectId, home?: string): Provider;
 }
+
+const presetById: ReadonlyMap<string, Preset> = new Map(presets.map((preset) => [preset.id, preset]));
+
+/** A part of an address that each customer fills. */
+const gap = /\{(\w+)\}/;
+const gaps = new RegExp(gap, "g");
 
 const defaultIds = {
   "openai-chat": "openai",
@@ -36,12 +43,18 @@ const defaultIds = {
  * Merges the options over the presets. Variables such as `OUTRIDER_PROVIDER_GROQ_BASE_URL` are options by the time they get here.
  * @throws OptionsError with every issue found
  */
-export function createProviders({ options }: { options: Pick<Options, "providers" | "credentials"> }): Providers {
+export function createProviders({
+  options,
+  environment = {},
+}: {
+  options: Pick<Options, "providers" | "credentials">;
+  /** The process's own; read once. */
+  environment?: Environment;
+}): Providers {
   const issues: OptionsIssue[] = [];
-  const presetById = new Map(presets.map((preset) => [preset.id, preset]));
   const rows = new Map<string, Preset>(presetById);
 
-  for (const [id, { baseUrl, preset: presetId }] of Object.entries(options.providers)) {
+  for (const [id, { baseUrl, preset: presetId, ...settings }] of Object.entries(options.providers)) {
     const path = `providers.${id}`;
     const known = presetById.get(presetId ?? id);
     if (presetId !== undefined && known === undefined) {
@@ -52,13 +65,18 @@ export function createProviders({ options }: { options: Pick<Options, "providers
     } else if (!isProviderId(id)) {
       issues.push(issue(path, "a provider id: lower-case letters, digits and -, and no path such as v1", id));
     } else {
+      for (const name of settingNames) {
+        if (settings[name] === undefined || known?.settings?.[name] !== undefined) continue;
+        issues.push(issue(`${path}.${name}`, `no ${name}: the address of ${id} has none`, settings[name]));
+      }
       rows.set(id, mergeRow(id, known, baseUrl));
     }
   }
 
   const byId = new Map<string, Provider>();
-  for (const row of rows.values()) {
-    const provider = toProvider(row);
+  for (const preset of rows.values()) {
+    const row = withEndpoint(preset, options, environment);
+    const provider = toProvider(row, readSettings(row, options.providers[row.id], environment));
     if (provider !== undefined) byId.set(row.id, provider);
     else {
       const expected = "an http or https URL without query, fragment and user name";
@@ -89,7 +107,7 @@ function mergeRow(id: string, preset: Preset | undefined, baseUrl: string | unde
       telemetryName: id.replaceAll("-", "_"),
       priceId: id,
       baseUrl: baseUrl ?? "",
-      dialects: ["openai-chat", "embeddings"],
+      dialects: ["openai-chat", "openai-responses", "embeddings"],
       auth: { scheme: "bearer" },
       keyEnv: [],
       baseUrlEnv: [],
@@ -100,16 +118,24 @@ function mergeRow(id: string, preset: Preset | undefined, baseUrl: string | unde
   return { ...preset, id, baseUrl: baseUrl ?? preset.baseUrl, keyEnv: preset.id === id ? preset.keyEnv : [] };
 }
 
-function toProvider(row: Preset): Provider | undefined {
-  const baseUrl = parseBaseUrl(row.baseUrl);
+/** A customer's own address out of the conventional variable, unless the options have one. */
+function withEndpoint(row: Preset, options: Pick<Options, "providers">, environment: Environment): Preset {
+  const endpoint = options.providers[row.id]?.baseUrl === undefined ? readEndpoint(row, environment) : undefined;
+  return endpoint === undefined ? row : { ...row, baseUrl: endpoint };
+}
+
+function toProvider(row: Preset, settings: Provider["settings"]): Provider | undefined {
+  const fill = (text: string): string => text.replaceAll(gaps, (_, name: SettingName) => settings[name] ?? "unset");
+  const baseUrl = parseBaseUrl(fill(row.baseUrl));
   if (baseUrl === undefined) return undefined;
   const dialectBaseUrls: Provider["dialectBaseUrls"] = {};
   for (const dialect of row.dialects) {
     const relative = row.dialectBase?.[dialect];
     // A person may write the base with the dialect's own path already on it (`http://gpu:11434/v1` for ollama).
     if (relative === undefined || baseUrl.pathname.endsWith(`/${relative}`)) continue;
-    dialectBaseUrls[dialect] = new URL(relative, `${baseUrl.href.replace(/\/$/, "")}/`);
+    dialectBaseUrls[dialect] = new URL(fill(relative), `${baseUrl.href.replace(/\/$/, "")}/`);
   }
+  const { scheme } = row.auth;
   const provider: Provider = {
     id: row.id,
     telemetryName: row.telemetryName,
@@ -117,11 +143,23 @@ function toProvider(row: Preset): Provider | undefined {
     dialectBaseUrls,
     dialects: row.dialects,
     callPaths: row.callPaths ?? {},
+    wholePaths: row.wholePaths ?? [],
     auth: row.auth,
+    bearerDialects: row.bearerDialects ?? [],
+    usesMachineCredentials:
+      (scheme === "sigv4" || scheme === "gcp") && (presetById.has(row.id) || gap.test(row.baseUrl)),
+    settings,
+    settingEnv: row.settings ?? {},
     usageOnRequest: row.usageOnRequest,
     keyEnv: row.keyEnv,
   };
   if (row.priceId !== undefined) provider.priceId = row.priceId;
+  if (gap.test(row.baseUrl) || Object.values(row.dialectBase ?? {}).some((relative) => gap.test(relative))) {
+    provider.template = {
+      baseUrl: gap.test(row.baseUrl) ? row.baseUrl : baseUrl.href.replace(/\/$/, ""),
+      dialectBase: row.dialectBase ?? {},
+    };
+  }
   return Object.freeze(provider);
 }
 

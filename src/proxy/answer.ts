@@ -66,7 +66,10 @@ function plainError(error: SidecarError, requestId: string): Record<string, unkn
 }
 
 function formatLosses(losses: Loss[]): string {
-  const shown = losses.slice(0, maxLossesInHeader).map(({ pointer, reason }) => `${headerSafe(pointer)};${reason}`);
+  const shown = losses.slice(0, maxLossesInHeader).map(
+    // The pointer to the whole body is empty.
+    ({ pointer, reason }) => `${pointer === "" ? "(body)" : headerSafe(pointer)};${reason}`,
+  );
   if (losses.length > shown.length) shown.push(`more=${losses.length - shown.length}`);
   return shown.join(", ");
 }

@@ -3,7 +3,7 @@
 
 import { type Readable, Transform } from "node:stream";
 import type { Dialect, Operation } from "../dialects/index.ts";
-import { createUsageFrameFilter } from "../dialects/index.ts";
+import { createUsageFrameFilter, type Frame, type Framing, type UsageFrameFilter } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { UpstreamAddress } from "../providers/index.ts";
 import type { AttemptGroup, WireAttempt } from "../record/index.ts";
@@ -11,10 +11,12 @@ import { answerHeaders, formatCost, formatError } from "./answer.ts";
 import { classifyAnswer } from "./classification.ts";
 import type { Exchange } from "./exchange.ts";
 import { findHeader, toUpstreamHeaders } from "./headers.ts";
-import { createObserver, type Observation } from "./observer.ts";
+import { createObserver, type Observation, type Observer } from "./observer.ts";
+import type { OwnTime } from "./own-time.ts";
 import { mayPropagate } from "./propagation.ts";
-import { Relay, type RelayEnd } from "./relay.ts";
+import { type Head, Relay, type RelayEnd, type RelaySettings } from "./relay.ts";
 import { priceObservation, redactQuery } from "./recording.ts";
+import type { Responder } from "./wire.ts";
 
 /** How long a client may take nothing before it is cut. */
 const slowClientTimeoutMs = 60_000;
@@ -34,73 +36,25 @@ export interface AttemptRequest {
 
 /** Sends and relays; resolves with the end, never rejects. */
 export async function sendAttempt(exchange: Exchange, request: AttemptRequest): Promise<RelayEnd> {
-  const { rooms, inbound, record, own } = exchange;
+  const { rooms, inbound, own } = exchange;
   const { clock, options } = rooms;
   const { group } = request;
   const attempt = openAttempt(exchange, request);
   const { traceparent, tracestate } = exchange.trace.openAttempt(group, attempt);
-  const startedMs = clock.nowMs();
-
-  const filter = request.usageRequested ? createUsageFrameFilter() : undefined;
-  const headers = toUpstreamHeaders(request.headers, filter === undefined ? undefined : "identity");
+  const settings = new AttemptRelaySettings(exchange, request, attempt);
+  const headers = toUpstreamHeaders(request.headers, settings.isFiltered ? "identity" : undefined);
   if (mayPropagate(options.telemetry.propagate, group.serverAddress)) {
     headers.push("traceparent", traceparent);
     if (tracestate !== undefined) headers.push("tracestate", tracestate);
   }
+  const body = uploadOf(exchange, request, attempt, headers);
+  exchange.record.overheadMs ??= { request: own.spentMs(), total: 0 };
 
-  let lastOutputMs = 0;
-  const relay = new Relay({
-    respond: inbound.respond,
-    attempt,
-    own,
-    sinceStartMs: () => clock.nowMs() - startedMs,
-    call: request.call && {
-      ...request.call,
-      createObserver: (head, framing) =>
-        createObserver({
-          ...(request.call as { dialect: Dialect; operation: Operation }),
-          status: head.status,
-          framing,
-          header: (name) => findHeader(head.rawHeaders, name),
-          contentEncoding: head.contentEncoding,
-          keepContent: options.telemetry.capture !== "none",
-          maxBodyBytes: options.limits.maxBodyBytes,
-        }),
-    },
-    isForeignFrame: filter && ((frame) => filter.shouldDrop(frame)),
-    heldCredential: request.heldCredential,
-    requestId: record.id,
-    streamRequested: record.stream,
-    trailersWanted:
-      request.call !== undefined && inbound.protocolVersion === "1.1" && takesTrailers(inbound.header("te")),
-    slowClientTimeoutMs,
-    answerHeaders: (status, observation) => headersOf(exchange, group, status, observation),
-    costTrailer: (observation) => {
-      const cost = priceObservation(exchange, group, observation);
-      return cost === undefined ? undefined : formatCost(cost);
-    },
-    onFirstChunk: (atMs) => {
-      if (record.stream) group.timeToFirstChunkMs = atMs;
-    },
-    onOutputChunk: (atMs) => {
-      if (lastOutputMs > 0) (group.chunkGapsMs ??= []).push(atMs - lastOutputMs);
-      lastOutputMs = atMs;
-    },
-  });
-
-  let { body } = request;
-  if (body !== undefined && !Buffer.isBuffer(body)) {
-    const length = inbound.header("content-length");
-    if (length !== undefined) headers.push("content-length", length);
-    body = countBytes(body, (count) => {
-      attempt.requestBytes += count;
-      record.http.requestBytes += count;
-    });
-  }
-  record.overheadMs ??= { request: own.spentMs(), total: 0 };
+  const relay = new Relay(settings);
   const control = rooms.upstream.send(
     {
-      ...request.address,
+      origin: request.address.origin,
+      path: request.address.path,
       method: inbound.method,
       headers,
       body,
@@ -113,20 +67,121 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
   relay.attach(control);
   const deadline = setTimeout(
     () => control.abort(new SidecarError("deadline_exceeded", "the exchange took longer than its deadline")),
-    Math.max(exchange.deadlineMs - startedMs, 0),
+    Math.max(exchange.deadlineMs - settings.startedMs, 0),
   );
   own.leave();
   const end = await relay.ended;
   own.enter();
   clearTimeout(deadline);
-  attempt.durationMs = clock.nowMs() - startedMs;
+  attempt.durationMs = clock.nowMs() - settings.startedMs;
   if (end.error !== undefined) {
     attempt.failure = { code: end.error.code, source: end.error.source, message: end.error.message };
   }
   return end;
 }
 
-function openAttempt(exchange: Exchange, { group, address, body, resendCount }: AttemptRequest): WireAttempt {
+/** The body to send; one that is streamed through is counted, and keeps the length that the client announced. */
+function uploadOf(
+  { inbound, record }: Exchange,
+  { body }: AttemptRequest,
+  attempt: WireAttempt,
+  headers: string[],
+): Buffer | Readable | undefined {
+  if (body === undefined || Buffer.isBuffer(body)) return body;
+  const length = inbound.header("content-length");
+  if (length !== undefined) headers.push("content-length", length);
+  return countBytes(body, (count) => {
+    attempt.requestBytes += count;
+    record.http.requestBytes += count;
+  });
+}
+
+/** One attempt as its relay sees it. */
+class AttemptRelaySettings implements RelaySettings {
+  readonly respond: Responder;
+  readonly attempt: WireAttempt;
+  readonly own: OwnTime;
+  readonly call: AttemptRequest["call"];
+  readonly streamRequested: boolean;
+  readonly heldCredential: boolean;
+  readonly requestId: string;
+  readonly trailersWanted: boolean;
+  readonly slowClientTimeoutMs = slowClientTimeoutMs;
+  /** On the monotonic clock. */
+  readonly startedMs: number;
+  readonly #exchange: Exchange;
+  readonly #group: AttemptGroup;
+  readonly #filter: UsageFrameFilter | undefined;
+  #lastOutputMs = 0;
+
+  constructor(exchange: Exchange, request: AttemptRequest, attempt: WireAttempt) {
+    const { inbound, own, record, rooms } = exchange;
+    this.respond = inbound.respond;
+    this.attempt = attempt;
+    this.own = own;
+    this.call = request.call;
+    this.streamRequested = record.stream;
+    this.heldCredential = request.heldCredential;
+    this.requestId = record.id;
+    this.trailersWanted =
+      request.call !== undefined && inbound.protocolVersion !== "1.0" && takesTrailers(inbound.header("te"));
+    this.startedMs = rooms.clock.nowMs();
+    this.#exchange = exchange;
+    this.#group = request.group;
+    this.#filter = request.usageRequested ? createUsageFrameFilter() : undefined;
+  }
+
+  get isFiltered(): boolean {
+    return this.#filter !== undefined;
+  }
+
+  isForeignFrame(frame: Frame): boolean {
+    return this.#filter?.shouldDrop(frame) === true;
+  }
+
+  sinceStartMs(): number {
+    return this.#exchange.rooms.clock.nowMs() - this.startedMs;
+  }
+
+  createObserver({ status, rawHeaders, contentEncoding }: Head, framing: Framing | undefined): Observer {
+    const { telemetry, limits } = this.#exchange.rooms.options;
+    const { dialect, operation } = this.call as NonNullable<AttemptRequest["call"]>;
+    return createObserver({
+      dialect,
+      operation,
+      status,
+      framing,
+      header: (name) => findHeader(rawHeaders, name),
+      contentEncoding,
+      keepContent: telemetry.capture !== "none",
+      maxBodyBytes: limits.maxBodyBytes,
+    });
+  }
+
+  answerHeaders(status: number, observation: Observation | undefined): string[] {
+    return headersOf(this.#exchange, this.#group, status, observation);
+  }
+
+  costTrailer(observation: Observation): string | undefined {
+    const cost = priceObservation(this.#exchange, this.#group, observation);
+    return cost === undefined ? undefined : formatCost(cost);
+  }
+
+  onFirstChunk(atMs: number): void {
+    if (this.streamRequested) this.#group.timeToFirstChunkMs = atMs;
+  }
+
+  onOutputChunk(atMs: number): void {
+    if (this.#lastOutputMs > 0) (this.#group.chunkGapsMs ??= []).push(atMs - this.#lastOutputMs);
+    this.#lastOutputMs = atMs;
+  }
+}
+
+/** A wire attempt in the record, as it begins. */
+export function openAttempt(
+  exchange: Exchange,
+  { group, address, body, resendCount }: Pick<AttemptRequest, "group" | "address" | "body" | "resendCount">,
+): WireAttempt {
   const attempt: WireAttempt = {
     reason: resendCount === 0 ? group.reason : "retry",
     resendCount,

@@ -7,7 +7,6 @@ import {
   type ByteEdit,
   editMember,
   editUsageRequest,
-  type Operation,
   parseMultipart,
   parseObject,
   scanBody,
@@ -19,7 +18,7 @@ import type { Inbound } from "./wire.ts";
 
 export interface Call {
   provider: Provider;
-  /** Absent when the body is encoded: it passes unread. Without its content unless that is captured. */
+  /** Absent when the body's coding kept it from being read: it passes unread. Without its content unless that is captured. */
   request: InferenceRequest | undefined;
   /** The same with its content, read again; for an estimate where the provider states no usage. */
   readWhole: () => InferenceRequest | undefined;
@@ -33,43 +32,46 @@ export interface Call {
   losses: Loss[];
 }
 
-/** @throws SidecarError request_malformed, operation_unsupported */
+/**
+ * `body` as received, and `content`: the same without its content coding, the very `body` where it has none; undefined: not to be read.
+ * @throws SidecarError request_malformed, operation_unsupported
+ */
 export function readCall(
   inbound: Inbound,
   destination: Destination & { call: NonNullable<Destination["call"]> },
   body: Buffer,
+  content: Buffer | undefined,
   rooms: { providers: Providers; credentials: Credentials; requestUsage: boolean; keepContent: boolean },
 ): Call {
   const { dialect, operation } = destination.call;
-  const encoding = inbound.header("content-encoding");
-  if (encoding !== undefined && encoding.trim().toLowerCase() !== "identity") {
-    return {
-      provider: destination.provider,
-      request: undefined,
-      readWhole: () => undefined,
-      model: undefined,
-      body,
-      edited: false,
-      usageRequested: false,
-      losses: [],
+  const isForm = operation.requestFormat === "multipart" && !isJson(inbound);
+  if (content === undefined || isForm || operation.requestFormat === "none") {
+    const readFields = (): Record<string, unknown> | undefined => {
+      if (operation.requestFormat === "none") return {};
+      // A form that cannot be read is the provider's to judge: nothing here depends on it.
+      return content === undefined || !isForm
+        ? undefined
+        : parseMultipart(content, inbound.header("content-type") ?? "");
     };
-  }
-  const readForm = formReader(inbound, operation, body);
-  if (readForm !== undefined) {
-    const request = dialect.decodeRequest(readForm(), operation);
+    const fields = readFields();
+    const facts = fields === undefined || rooms.keepContent ? fields : withoutMembers(fields, dialect.contentMembers);
+    const request = facts === undefined ? undefined : dialect.decodeRequest(facts, operation);
     return {
       provider: destination.provider,
       request,
-      readWhole: () => request,
-      model: request.model,
+      readWhole() {
+        const whole = readFields();
+        return whole === undefined ? undefined : dialect.decodeRequest(whole, operation);
+      },
+      model: request?.model ?? operation.model,
       body,
       edited: false,
       usageRequested: false,
       losses: [],
     };
   }
-  const scan = scanBody(body);
-  const parsed = parseObject(body);
+  const scan = scanBody(content);
+  const parsed = parseObject(content);
   const facts = rooms.keepContent ? parsed : withoutMembers(parsed, dialect.contentMembers);
   const request = dialect.decodeRequest(facts, operation);
   const edits: ByteEdit[] = [];
@@ -82,7 +84,7 @@ export function readCall(
 
   const usageEdit =
     rooms.requestUsage && provider.usageOnRequest && dialect.id === "openai-chat"
-      ? editUsageRequest(body, scan)
+      ? editUsageRequest(content, scan)
       : undefined;
   if (usageEdit !== undefined) {
     edits.push(usageEdit);
@@ -93,12 +95,20 @@ export function readCall(
       detail: "asked for usage; its extra frame is taken out of the answer",
     });
   }
+  if (edits.length > 0 && content !== body) {
+    losses.push({
+      pointer: "",
+      reason: "moved",
+      severity: "tuning",
+      detail: "edited, and therefore sent without its content coding",
+    });
+  }
   return {
     provider,
     request,
-    readWhole: () => dialect.decodeRequest(parseObject(body), operation),
+    readWhole: () => dialect.decodeRequest(parseObject(content), operation),
     model: chosen?.model ?? request.model,
-    body: edits.length === 0 ? body : applyEdits(body, edits),
+    body: edits.length === 0 ? body : applyEdits(content, edits),
     edited: edits.length > 0,
     usageRequested: usageEdit !== undefined,
     losses,
@@ -126,16 +136,8 @@ function chooseByModel(
   return { provider, model: model.slice(slash + 1) };
 }
 
-/** For a body that is no JSON object by nature; undefined where it should be one. */
-function formReader(inbound: Inbound, operation: Operation, body: Buffer): (() => Record<string, unknown>) | undefined {
-  if (operation.requestFormat === "none") return () => ({});
-  const contentType = inbound.header("content-type") ?? "";
-  if (operation.requestFormat !== "multipart" || !/^multipart\/form-data\b/i.test(contentType)) return undefined;
-  return () => {
-    const fields = parseMultipart(body, contentType);
-    if (fields === undefined) throw new SidecarError("request_malformed", "the body is no multipart form");
-    return fields;
-  };
+function isJson(inbound: Inbound): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(inbound.header("content-type") ?? "");
 }
 
 /** Decoding content is most of the work of a long conversation. */

@@ -1,25 +1,31 @@
 // Room proxy: the whole life of a request, top to bottom. It holds no detail of any room: each line is somebody's job.
 // Invariant: whatever happens, one answer, one record, one closed trace; the `finally` below is the only place that closes them.
 
+import type { Readable } from "node:stream";
+
 import type { InferenceRequest } from "../canonical/index.ts";
 import type { Clock } from "../clock.ts";
 import type { Dialect } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { Options } from "../options.ts";
-import { applyCredential, type Credentials, joinUrl, type Provider, type Providers } from "../providers/index.ts";
+import type { Authorizers, Credentials, Provider, Providers } from "../providers/index.ts";
 import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
 import type { Pricer } from "../spend/index.ts";
 import type { ExchangeTrace, Telemetry } from "../telemetry/index.ts";
 import { answerError } from "./answer.ts";
 import { type AttemptRequest, sendAttempt } from "./attempt.ts";
 import { readCall } from "./call.ts";
+import { decodeContent, isIdentity } from "./content-coding.ts";
 import type { Guard } from "./guard.ts";
+import { omitHeader } from "./headers.ts";
 import { type Destination, matchIngress } from "./ingress.ts";
+import { needsWholeBody, prepareOutgoing } from "./outgoing.ts";
 import { OwnTime } from "./own-time.ts";
 import { closeRecord, openGroup, openRecord, settleGroup } from "./recording.ts";
 import { createRequestId } from "./request-id.ts";
 import { readSteering } from "./steering.ts";
 import type { RelayEnd } from "./relay.ts";
+import { type Tunnels, tunnelWebSocket } from "./tunnel.ts";
 import type { Upstream } from "./upstream.ts";
 import type { Inbound } from "./wire.ts";
 
@@ -31,9 +37,11 @@ export interface Rooms {
   guard: Guard;
   providers: Providers;
   credentials: Credentials;
+  authorizers: Authorizers;
   pricer: Pricer;
   telemetry: Telemetry;
   upstream: Upstream;
+  tunnels: Tunnels;
   /** The process is past its drain: what still comes is refused. */
   isClosing: () => boolean;
   /** Told once of each closed record; must not throw. */
@@ -64,9 +72,13 @@ export async function runExchange(inbound: Inbound, rooms: Rooms): Promise<void>
     if (rooms.isClosing()) throw new SidecarError("draining", "Outrider is shutting down");
     rooms.guard(inbound);
     const destination = matchIngress(inbound, rooms.providers);
+    // A WebSocket is no call, whatever its path is to a plain request.
+    if (inbound.upgrade !== undefined) delete destination.call;
     address(exchange, destination);
     steer(exchange);
-    if (destination.call === undefined) {
+    if (inbound.upgrade !== undefined) {
+      await tunnelWebSocket(exchange, destination, inbound.upgrade);
+    } else if (destination.call === undefined) {
       await relayUntouched(exchange, destination);
     } else {
       const body = await readBody(exchange);
@@ -140,7 +152,8 @@ async function relayCall(
 ): Promise<void> {
   const { rooms, record } = exchange;
   const { telemetry: telemetryOptions } = rooms.options;
-  const call = readCall(exchange.inbound, destination, body, {
+  const content = await readContent(exchange, body);
+  const call = readCall(exchange.inbound, destination, body, content, {
     providers: rooms.providers,
     credentials: rooms.credentials,
     requestUsage: telemetryOptions.requestUsage,
@@ -156,16 +169,30 @@ async function relayCall(
 
   await sendAndSettle(exchange, destination, call.provider, call.model, {
     body: call.body,
+    contentDecoded: call.edited && content !== body,
     usageRequested: call.usageRequested,
     call: destination.call,
   });
 }
 
+/** The body without its content coding; undefined when it cannot be read, which the record tells. */
+async function readContent({ inbound, rooms, record }: Exchange, body: Buffer): Promise<Buffer | undefined> {
+  const coding = inbound.header("content-encoding")?.trim().toLowerCase();
+  if (coding === undefined || isIdentity(coding)) return body;
+  const content = await decodeContent(body, coding, rooms.options.limits.maxBodyBytes);
+  if (Buffer.isBuffer(content)) return content;
+  record.requestUnread = content;
+  return undefined;
+}
+
 /** Anything else of a known provider: bytes both ways, nothing read. */
 async function relayUntouched(exchange: Exchange, destination: Destination): Promise<void> {
   const { inbound } = exchange;
+  const readUpload = (): Promise<Buffer> | Readable =>
+    needsWholeBody(destination.provider) ? readBody(exchange) : inbound.body();
   await sendAndSettle(exchange, destination, destination.provider, undefined, {
-    body: inbound.hasBody ? inbound.body() : undefined,
+    body: inbound.hasBody ? await readUpload() : undefined,
+    contentDecoded: false,
     usageRequested: false,
     call: undefined,
   });
@@ -177,17 +204,22 @@ async function sendAndSettle(
   destination: Destination,
   provider: Provider,
   model: string | undefined,
-  sending: Pick<AttemptRequest, "body" | "usageRequested" | "call">,
+  {
+    contentDecoded,
+    ...sending
+  }: Pick<AttemptRequest, "body" | "usageRequested" | "call"> & { contentDecoded: boolean },
 ): Promise<void> {
-  const { rooms, inbound } = exchange;
-  const credentialed = applyCredential([...inbound.rawHeaders], destination.query, provider, {
-    addressed: provider.id === destination.provider.id,
-    held: rooms.credentials.for(provider),
+  const { inbound } = exchange;
+  const received = contentDecoded ? omitHeader(inbound.rawHeaders, "content-encoding") : [...inbound.rawHeaders];
+  const { body } = sending;
+  const prepared = prepareOutgoing(exchange, destination, provider, {
+    received,
+    body: Buffer.isBuffer(body) ? body : undefined,
+    dialect: sending.call?.dialect.id,
   });
-  const address = joinUrl(provider, sending.call?.dialect.id, destination.path, credentialed.query);
-  const group = openGroup(exchange, provider, model);
-  const { headers, use } = credentialed;
-  const request = { ...sending, group, address, headers, heldCredential: use === "own" };
+  const outgoing = prepared instanceof Promise ? await prepared : prepared;
+  const group = openGroup(exchange, provider, model, outgoing.address);
+  const request = { ...sending, group, ...outgoing };
   settle(exchange, group, await sendWithFreshRetry(exchange, request));
 }
 

@@ -40,6 +40,10 @@ export function createGuard(hosts: readonly string[]): Guard {
         }
       }
     }
+    // On HTTP/1.1 the parser asks for one.
+    if (hostCount === 0 && inbound.protocolVersion === "2") {
+      throw new SidecarError("request_malformed", "neither :authority nor a Host header");
+    }
     if (hostCount > 1) throw new SidecarError("request_malformed", "more than one Host header");
     if (!inbound.target.startsWith("/")) {
       throw new SidecarError("host_refused", "the request target must be a path, not a URL");

@@ -97,6 +97,16 @@ export function toDownstreamHeaders(rawHeaders: readonly string[], bodyEdited: b
   return headers;
 }
 
+/** A copy of a flat list without one header; `name` in lower case. */
+export function omitHeader(rawHeaders: readonly string[], name: string): string[] {
+  const headers: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const candidate = rawHeaders[index] as string;
+    if (candidate.toLowerCase() !== name) headers.push(candidate, rawHeaders[index + 1] as string);
+  }
+  return headers;
+}
+
 /** First value of a header in a flat list; `name` in lower case. */
 export function findHeader(rawHeaders: readonly string[], name: string): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -4,6 +4,7 @@
 import { type Dialect, matchDialect, type Operation } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import { type Provider, type Providers, stripBasePath } from "../providers/index.ts";
+import { findBareHome } from "./bare-paths.ts";
 import type { Inbound } from "./wire.ts";
 
 export interface Destination {
@@ -18,33 +19,8 @@ export interface Destination {
   call?: { dialect: Dialect; operation: Operation };
 }
 
-/** First segments (after an optional `/v1`) of what only OpenAI serves, besides the calls its dialects know. */
-const openaiRoots = new Set([
-  "models",
-  "files",
-  "uploads",
-  "batches",
-  "fine_tuning",
-  "images",
-  "audio",
-  "moderations",
-  "responses",
-  "conversations",
-  "vector_stores",
-  "assistants",
-  "threads",
-  "containers",
-  "evals",
-  "videos",
-  "realtime",
-  "chat",
-  "completions",
-  "embeddings",
-]);
-
-/** The same for Anthropic; those it shares with OpenAI are told apart by the `anthropic-version` header, which its API requires. */
-const anthropicRoots = new Set(["messages", "complete"]);
-const anthropicShared = new Set(["models", "files", "organizations", "skills"]);
+/** Azure's SDKs put this on every call outside its `/openai/v1`, and OpenAI has no such member. */
+const azureVersion = /[?&]api-version=/;
 
 /** @throws SidecarError operation_unsupported; what the path may hold is checked where it is joined to the provider's base */
 export function matchIngress(inbound: Inbound, providers: Providers): Destination {
@@ -59,25 +35,30 @@ export function matchIngress(inbound: Inbound, providers: Providers): Destinatio
     return { provider, path: fullPath, query, bare: true, call: bareCall };
   }
 
+  const azure = providers.get("azure");
+  if (azure !== undefined && fullPath.startsWith("/openai/") && azureVersion.test(query)) {
+    const call = matchPrefixed(inbound.method, fullPath, azure);
+    return { provider: azure, path: fullPath, query, bare: true, ...(call && { call }) };
+  }
+
   const slash = fullPath.indexOf("/", 1);
   const prefix = slash === -1 ? fullPath.slice(1) : fullPath.slice(1, slash);
   const prefixed = providers.get(prefix);
   if (prefixed !== undefined && slash !== -1) {
     const path = fullPath.slice(slash);
     const call = matchPrefixed(inbound.method, path, prefixed);
-    return call === undefined
-      ? { provider: prefixed, path, query, bare: false }
-      : { provider: prefixed, path, query, bare: false, call };
+    return { provider: prefixed, path, query, bare: false, ...(call && { call }) };
   }
 
-  const bareTunnel = matchBareTunnel(inbound, fullPath, providers);
-  if (bareTunnel !== undefined) return { provider: bareTunnel, path: fullPath, query, bare: true };
+  const home = findBareHome(inbound, fullPath);
+  const tunnelled = home === undefined ? undefined : providers.get(home);
+  if (tunnelled !== undefined) return { provider: tunnelled, path: fullPath, query, bare: true };
 
   throw new SidecarError(
     "operation_unsupported",
     `nothing is served at ${inbound.method} ${fullPath.slice(0, 128)}; ` +
-      "served: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages, /v1/models and other paths of OpenAI and Anthropic, " +
-      "and every provider under its id, e.g. /groq/v1/chat/completions",
+      "served: /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1/models and other paths of OpenAI, Anthropic, Google, " +
+      "Vertex AI, Bedrock, Azure OpenAI, Cohere and Ollama, and every provider under its id, e.g. /groq/v1/chat/completions",
   );
 }
 
@@ -87,19 +68,12 @@ export function matchIngress(inbound: Inbound, providers: Providers): Destinatio
  */
 function matchPrefixed(method: string, path: string, provider: Provider): Destination["call"] {
   const plain = stripBasePath(provider, path);
-  const candidates = [provider.callPaths[plain] ?? plain, plain.slice(Math.max(plain.lastIndexOf("/v1/"), 0))];
-  if (plain.endsWith("/chat/completions")) candidates.push("/chat/completions");
+  const candidates = [path, provider.callPaths[plain] ?? plain, plain.slice(Math.max(plain.lastIndexOf("/v1/"), 0))];
+  for (const call of ["/chat/completions", "/responses"]) if (plain.endsWith(call)) candidates.push(call);
+  if (plain.includes("/models/")) candidates.push(plain.slice(plain.lastIndexOf("/models/")));
   for (const candidate of candidates) {
     const call = matchDialect(method, candidate);
     if (call !== undefined && provider.dialects.includes(call.dialect.id)) return call;
   }
   return undefined;
-}
-
-function matchBareTunnel(inbound: Inbound, path: string, providers: Providers): Provider | undefined {
-  const rest = path.startsWith("/v1/") ? path.slice(4) : path.slice(1);
-  const root = rest.split("/", 1)[0] ?? "";
-  const fromAnthropic = inbound.header("anthropic-version") !== undefined;
-  if (anthropicRoots.has(root) || (fromAnthropic && anthropicShared.has(root))) return providers.get("anthropic");
-  return openaiRoots.has(root) ? providers.get("openai") : undefined;
 }

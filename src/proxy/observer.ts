@@ -2,8 +2,6 @@
 // Invariant: it throws nothing into the relay; its own failure is a fact of the record. Memory is bounded by `maxBodyBytes` and one event.
 
 import type { Transform } from "node:stream";
-// The default import: a name that an older Node lacks would stop the program before it can say which Node it needs.
-import zlib from "node:zlib";
 import { createFold, type Fold, type InferenceResponse, type ProviderError, type Usage } from "../canonical/index.ts";
 import {
   createFrameDecoder,
@@ -15,6 +13,7 @@ import {
   type HeaderLookup,
   type Operation,
 } from "../dialects/index.ts";
+import { createDecompressor, isIdentity } from "./content-coding.ts";
 
 export interface ObserverSettings {
   dialect: Dialect;
@@ -62,27 +61,6 @@ export interface Observer {
 /** One per wire attempt that answered. */
 export function createObserver(settings: ObserverSettings): Observer {
   return settings.framing === undefined ? new BodyObserver(settings) : new StreamObserver(settings, settings.framing);
-}
-
-/** A decompressor for one content coding; undefined for a coding that is not known. */
-function createDecompressor(coding: string): Transform | undefined {
-  switch (coding) {
-    case "gzip":
-    case "x-gzip":
-      return zlib.createGunzip();
-    case "deflate":
-      return zlib.createInflate();
-    case "br":
-      return zlib.createBrotliDecompress();
-    case "zstd":
-      return zlib.createZstdDecompress();
-    default:
-      return undefined;
-  }
-}
-
-function isIdentity(coding: string | undefined): boolean {
-  return coding === undefined || coding === "" || coding === "identity";
 }
 
 /** Feeds decompressed bytes on; `done` settles when the last of them has come out. */
@@ -291,13 +269,13 @@ class BodyObserver implements Observer {
       const body: unknown = JSON.parse(bytes.toString("utf8"));
       observation.finished = true;
       if (status >= 400) {
-        observation.providerError = dialect.decodeError(body);
+        observation.providerError = dialect.decodeError(body, header);
       } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
         const response = dialect.decodeResponse(body as Record<string, unknown>, operation);
         observation.response = keepContent ? response : withoutContent(response);
         observation.usage = response.usage ?? dialect.decodeUsageHeaders?.(header, operation);
         // Some providers answer 200 with an error in the body.
-        if (response.choices.length === 0) observation.providerError = dialect.decodeError(body);
+        if (response.choices.length === 0) observation.providerError = dialect.decodeError(body, header);
       }
     } catch {
       observation.failed = true;

@@ -2,7 +2,7 @@
 // Invariant: usage and cost of a group are settled once; a price is looked up only for usage that there is.
 
 import { estimateInputTokens, estimateTokens, type Usage } from "../canonical/index.ts";
-import type { Provider } from "../providers/index.ts";
+import type { Provider, UpstreamAddress } from "../providers/index.ts";
 import type { AttemptGroup, Cost, ExchangeRecord } from "../record/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Observation } from "./observer.ts";
@@ -59,16 +59,18 @@ export function openRecord(inbound: Inbound, id: string, startedAtMs: number, ap
 }
 
 /** A group of attempts at one provider and model, in the record and in the trace. */
-export function openGroup(exchange: Exchange, provider: Provider, model: string | undefined): AttemptGroup {
-  const { baseUrl } = provider;
-  const dialectBase = exchange.dialect && provider.dialectBaseUrls[exchange.dialect.id];
-  const url = dialectBase ?? baseUrl;
+export function openGroup(
+  exchange: Exchange,
+  provider: Provider,
+  model: string | undefined,
+  { hostname, port }: UpstreamAddress,
+): AttemptGroup {
   const group: AttemptGroup = {
     reason: "first",
     provider: provider.id,
     providerName: provider.telemetryName,
-    serverAddress: url.hostname.replace(/^\[|\]$/g, ""),
-    serverPort: url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port),
+    serverAddress: hostname,
+    serverPort: port,
     startedAtMs: exchange.rooms.clock.epochMs(),
     attempts: [],
     usageSource: "missing",
@@ -88,7 +90,13 @@ export function priceObservation(exchange: Exchange, group: AttemptGroup, observ
   return priceUsage(exchange, group, observation.usage, observation.response?.model);
 }
 
-function priceUsage(exchange: Exchange, group: AttemptGroup, usage: Usage, responseModel: string | undefined): Cost {
+/** Prices usage and writes the price into the group. */
+export function priceUsage(
+  exchange: Exchange,
+  group: AttemptGroup,
+  usage: Usage,
+  responseModel: string | undefined,
+): Cost {
   const { pricer, providers, clock } = exchange.rooms;
   const provider = providers.get(group.provider) ?? { id: group.provider };
   group.cost = pricer.price({
@@ -109,7 +117,12 @@ export function settleGroup(exchange: Exchange, group: AttemptGroup, end: RelayE
     group.failure = { code: end.error.code, source: end.error.source, message: end.error.message };
   }
   const observation = end.kind === "failed" ? undefined : end.observation;
-  if (observation === undefined) return;
+  if (observation === undefined) {
+    // An answer that nobody reads, such as sound: the request alone tells what it took.
+    const isAnswered = end.kind === "complete" && (group.attempts.at(-1)?.statusCode ?? 500) < 300;
+    settleCounted(exchange, group, isAnswered ? countRequest(record) : undefined);
+    return;
+  }
   if (observation.response !== undefined) group.response = observation.response;
   if (observation.providerError !== undefined) group.providerError = observation.providerError;
   group.unrecognizedEvents = observation.unrecognizedEvents;
@@ -119,18 +132,37 @@ export function settleGroup(exchange: Exchange, group: AttemptGroup, end: RelayE
     group.usage = observation.usage;
     group.usageSource = "provider";
   } else {
-    const estimated = estimateUsage(exchange, observation);
-    if (estimated === undefined) return;
-    group.usage = estimated;
-    group.usageSource = "estimated";
+    settleCounted(exchange, group, estimateUsage(exchange, observation));
+    return;
   }
   // Known already when the cost went out in the head or in the trailer.
   if (group.cost === undefined) priceUsage(exchange, group, group.usage, group.response?.model);
 }
 
+/** Usage that Outrider counted itself. */
+function settleCounted(exchange: Exchange, group: AttemptGroup, usage: Usage | undefined): void {
+  if (usage === undefined) return;
+  group.usage = usage;
+  group.usageSource = "estimated";
+  if (group.cost === undefined) priceUsage(exchange, group, usage, group.response?.model);
+}
+
+/** The characters that a request wants spoken; undefined for any other. */
+function countRequest({ request }: ExchangeRecord): Usage | undefined {
+  return request?.inputCharacters === undefined ? undefined : { inputCharacters: request.inputCharacters };
+}
+
+/** Calls whose output is sound or pictures, or whose input is: counting characters tells nothing about their tokens. */
+const mediaOperations: ReadonlySet<string> = new Set(["speech", "transcription", "image_generation"]);
+
 /** What an answer without stated usage amounts to; undefined when no output came, so that perhaps nothing was billed. */
-function estimateUsage({ readWholeRequest }: Exchange, observation: Observation): Usage | undefined {
-  if (observation.outputCharacters === 0) return undefined;
+function estimateUsage({ record, readWholeRequest }: Exchange, observation: Observation): Usage | undefined {
+  if (mediaOperations.has(record.operation?.name ?? "")) {
+    const isAnswered = observation.response !== undefined && observation.providerError === undefined;
+    return isAnswered ? countRequest(record) : undefined;
+  }
+  // What is fetched was counted when it was made.
+  if (observation.outputCharacters === 0 || record.operation?.name === "fetch_response") return undefined;
   const request = readWholeRequest?.();
   if (request === undefined) return undefined;
   return {

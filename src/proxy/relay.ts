@@ -21,36 +21,34 @@ export type RelayEnd =
   /** Nothing reached the client: another attempt may be made, or an error answered. */
   | { kind: "failed"; error: SidecarError; staleConnection: boolean };
 
+/** What a relay works for: the attempt whose answer it moves. Methods, and no bag of functions: it is made for every request. */
 export interface RelaySettings {
-  respond: Responder;
-  attempt: WireAttempt;
-  own: OwnTime;
+  readonly respond: Responder;
+  readonly attempt: WireAttempt;
+  readonly own: OwnTime;
   /** Milliseconds since the request was sent. */
-  sinceStartMs: () => number;
+  sinceStartMs(): number;
   /** Absent: no call we understand; bytes pass and nothing is read. */
-  call:
-    | {
-        dialect: Dialect;
-        operation: Operation;
-        createObserver: (head: Head, framing: Framing | undefined) => Observer;
-      }
-    | undefined;
+  readonly call: { dialect: Dialect; operation: Operation } | undefined;
+  createObserver(head: Head, framing: Framing | undefined): Observer;
   /** The client asked for a stream; decides what an answer without a type may be. */
-  streamRequested: boolean;
-  /** Which frames of a stream are not for the client: the usage frame that only Outrider asked for. */
-  isForeignFrame: ((frame: Frame) => boolean) | undefined;
+  readonly streamRequested: boolean;
+  /** Some frames of a stream are not for the client: `isForeignFrame` says which. */
+  readonly isFiltered: boolean;
+  /** The usage frame that only Outrider asked for. */
+  isForeignFrame(frame: Frame): boolean;
   /** The credential was Outrider's own: its refusal is not the client's to see. */
-  heldCredential: boolean;
-  requestId: string;
+  readonly heldCredential: boolean;
+  readonly requestId: string;
   /** The client takes trailers. */
-  trailersWanted: boolean;
-  slowClientTimeoutMs: number;
+  readonly trailersWanted: boolean;
+  readonly slowClientTimeoutMs: number;
   /** Outrider's headers of the answer, asked for right before the head goes out; with the observation when the whole body is at hand. */
-  answerHeaders: (status: number, observation: Observation | undefined) => string[];
+  answerHeaders(status: number, observation: Observation | undefined): string[];
   /** Value of the cost trailer. */
-  costTrailer: (observation: Observation) => string | undefined;
-  onFirstChunk: (atMs: number) => void;
-  onOutputChunk: (atMs: number) => void;
+  costTrailer(observation: Observation): string | undefined;
+  onFirstChunk(atMs: number): void;
+  onOutputChunk(atMs: number): void;
 }
 
 /**
@@ -111,9 +109,9 @@ export class Relay implements UpstreamHandler {
   }
 
   onHead(status: number, rawHeaders: string[]): void {
-    const { attempt, own, sinceStartMs } = this.#settings;
+    const { attempt, own } = this.#settings;
     own.enter();
-    attempt.firstByteMs = sinceStartMs();
+    attempt.firstByteMs = this.#settings.sinceStartMs();
     attempt.statusCode = status;
     const upstreamId = findHeader(rawHeaders, "x-request-id") ?? findHeader(rawHeaders, "request-id");
     if (upstreamId !== undefined) attempt.upstreamRequestId = upstreamId.slice(0, 128);
@@ -137,12 +135,12 @@ export class Relay implements UpstreamHandler {
   }
 
   onChunk(chunk: Buffer): void {
-    const { own, attempt, sinceStartMs, onFirstChunk } = this.#settings;
+    const { own, attempt } = this.#settings;
     own.enter();
     attempt.responseBytes += chunk.length;
     if (!this.#chunkSeen) {
       this.#chunkSeen = true;
-      onFirstChunk(sinceStartMs());
+      this.#settings.onFirstChunk(this.#settings.sinceStartMs());
       if (this.#mode === "undecided") this.#chooseMode(isJsonStart(chunk) ? "application/json" : "text/event-stream");
     }
     this.#pass(chunk, this.#observer);
@@ -175,7 +173,7 @@ export class Relay implements UpstreamHandler {
   }
 
   #chooseMode(mediaType: string): void {
-    const { call, isForeignFrame, streamRequested } = this.#settings;
+    const { call, isFiltered, streamRequested } = this.#settings;
     const head = this.#head as Head;
     if (call === undefined) return;
     if (mediaType === "" && head.status < 300 && streamRequested) {
@@ -187,8 +185,8 @@ export class Relay implements UpstreamHandler {
     if (framing === undefined && head.status < 300 && !isJsonMediaType(mediaType)) return;
     this.#framing = framing;
     if (framing === undefined) this.#mode = "body";
-    else this.#mode = isForeignFrame !== undefined && isIdentity(head) ? "edited" : "stream";
-    this.#observer = call.createObserver(head, framing);
+    else this.#mode = isFiltered && isIdentity(head) ? "edited" : "stream";
+    this.#observer = this.#settings.createObserver(head, framing);
     // The head of a stream goes out at once; a first chunk that came in the same packet goes with it.
     if (framing !== undefined) queueMicrotask(() => this.#commitSafely());
   }
@@ -293,9 +291,9 @@ export class Relay implements UpstreamHandler {
     const head = this.#head;
     if (this.#committed || this.#done || head === undefined) return;
     this.#committed = true;
-    const { respond, answerHeaders } = this.#settings;
+    const { respond } = this.#settings;
     const headers = toDownstreamHeaders(head.rawHeaders, this.#mode === "edited");
-    for (const item of answerHeaders(head.status, this.#observation)) headers.push(item);
+    for (const item of this.#settings.answerHeaders(head.status, this.#observation)) headers.push(item);
     if (this.#hasTrailers) headers.push("trailer", "x-outrider-cost");
     respond.head(head.status, headers, flush);
   }
@@ -312,14 +310,13 @@ export class Relay implements UpstreamHandler {
   }
 
   #writeFrames(frames: Frame[]): void {
-    const { isForeignFrame } = this.#settings;
-    const kept = frames.filter((frame) => isForeignFrame?.(frame) !== true).map(({ raw }) => raw);
+    const kept = frames.filter((frame) => !this.#settings.isForeignFrame(frame)).map(({ raw }) => raw);
     if (kept.length > 0) this.#write(kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept));
   }
 
   #endClean(observation: Observation | undefined): void {
-    const { respond, costTrailer } = this.#settings;
-    const cost = this.#hasTrailers && observation !== undefined ? costTrailer(observation) : undefined;
+    const { respond } = this.#settings;
+    const cost = this.#hasTrailers && observation !== undefined ? this.#settings.costTrailer(observation) : undefined;
     respond.end(undefined, cost === undefined ? undefined : { "x-outrider-cost": cost });
   }
 

@@ -4,9 +4,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { SidecarError } from "../errors.ts";
+import { BodyReader } from "./body-reader.ts";
 import { findHeader } from "./headers.ts";
-import type { Inbound, Responder } from "./wire.ts";
+import type { Inbound, Responder, Upgrade } from "./wire.ts";
 
 export class NodeInbound implements Inbound {
   readonly method: string;
@@ -17,12 +17,14 @@ export class NodeInbound implements Inbound {
   readonly clientPort: number | undefined;
   readonly hasBody: boolean;
   readonly respond: Responder;
+  readonly upgrade?: Upgrade;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #reader: BodyReader;
   #continueExpected: boolean;
-  #rejectBody: ((error: SidecarError) => void) | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, continueExpected: boolean) {
+  constructor(request: IncomingMessage, response: ServerResponse, continueExpected: boolean, upgrade?: Upgrade) {
+    if (upgrade !== undefined) this.upgrade = upgrade;
     this.method = request.method ?? "GET";
     this.target = request.url ?? "/";
     this.rawHeaders = request.rawHeaders;
@@ -34,6 +36,7 @@ export class NodeInbound implements Inbound {
     this.respond = new NodeResponder(request, response, this.hasBody);
     this.#request = request;
     this.#response = response;
+    this.#reader = new BodyReader(request, () => request.complete);
     this.#continueExpected = continueExpected;
   }
 
@@ -44,35 +47,8 @@ export class NodeInbound implements Inbound {
 
   readBody(maxBytes: number, timeoutMs: number): Promise<Buffer> {
     const announced = Number(this.#request.headers["content-length"] ?? 0);
-    if (announced > maxBytes) return Promise.reject(tooLarge(maxBytes));
-    this.#continue();
-    const request = this.#request;
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      this.#rejectBody = reject;
-      const deadline = setTimeout(() => this.bodyTimedOut(), Math.max(timeoutMs, 0));
-      request.on("close", () => clearTimeout(deadline));
-      request.on("data", (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > maxBytes) {
-          request.pause();
-          request.removeAllListeners("data");
-          reject(tooLarge(maxBytes));
-          return;
-        }
-        chunks.push(chunk);
-      });
-      request.on("end", () => {
-        clearTimeout(deadline);
-        this.#rejectBody = undefined;
-        resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
-      });
-      request.on("error", () => reject(disconnected()));
-      request.on("close", () => {
-        if (!request.complete) reject(disconnected());
-      });
-    });
+    if (announced <= maxBytes) this.#continue();
+    return this.#reader.read(announced, maxBytes, timeoutMs);
   }
 
   body(): Readable {
@@ -82,10 +58,7 @@ export class NodeInbound implements Inbound {
 
   /** The request's body did not come in time; true when somebody was waiting for it and now answers. */
   bodyTimedOut(): boolean {
-    if (this.#rejectBody === undefined) return false;
-    this.#rejectBody(new SidecarError("request_timeout", "the request body did not arrive in time"));
-    this.#rejectBody = undefined;
-    return true;
+    return this.#reader.timeOut();
   }
 
   #continue(): void {
@@ -95,17 +68,10 @@ export class NodeInbound implements Inbound {
   }
 }
 
-function tooLarge(maxBytes: number): SidecarError {
-  return new SidecarError("request_too_large", `the request body is larger than ${maxBytes} bytes`);
-}
-
-function disconnected(): SidecarError {
-  return new SidecarError("client_disconnected", "the client went away before its request was complete");
-}
-
 /** How long what was written may wait for a client that takes nothing. */
-const flushTimeoutMs = 60_000;
-const cutTimeoutMs = 1000;
+export const flushTimeoutMs = 60_000;
+/** And what was written to an answer that is cut. */
+export const cutTimeoutMs = 1000;
 
 class NodeResponder implements Responder {
   readonly #request: IncomingMessage;
@@ -187,9 +153,10 @@ class NodeResponder implements Responder {
   }
 
   onClientGone(listener: () => void): void {
-    this.#response.on("close", () => {
-      if (!this.#response.writableFinished) listener();
-    });
+    const response = this.#response;
+    // Gone already, while the request was being read.
+    if (response.closed) queueMicrotask(listener);
+    else response.on("close", () => !response.writableFinished && listener());
   }
 
   #resetUnlessFlushed(timeoutMs: number): void {

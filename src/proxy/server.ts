@@ -1,12 +1,14 @@
-// Room proxy: the data-plane listener on node:http, turned into `Inbound`s.
-// Invariant: every request becomes exactly one exchange, but for CONNECT, WebSocket upgrades, unknown expectations and what Node's
+// Room proxy: the data-plane listener: HTTP/1.1 by node:http, HTTP/2 with prior knowledge by server-http2.ts, both turned into `Inbound`s.
+// Invariant: every request becomes exactly one exchange, but for CONNECT, unknown expectations and what Node's
 // parser refuses: those are answered here and logged.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { SidecarError } from "../errors.ts";
+import { createHttp2Sessions } from "./server-http2.ts";
 import { NodeInbound } from "./server-inbound.ts";
+import { splitProtocols } from "./server-preface.ts";
 import type { Inbound } from "./wire.ts";
 
 export interface ServerSettings {
@@ -26,7 +28,7 @@ export interface DataServer {
   readonly active: number;
   /** When the last request came, on the monotonic clock; 0 before the first. */
   readonly lastRequestAtMs: number;
-  /** From now on every answer says `connection: close`. */
+  /** From now on every answer says `connection: close`, or its session GOAWAY. */
   startDraining(): void;
   /** Stops listening and cuts what is left. */
   close(): Promise<void>;
@@ -56,21 +58,43 @@ export function createDataServer(settings: ServerSettings): DataServer {
   let lastRequestAtMs = 0;
   let draining = false;
 
-  function run(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+  const http2 = createHttp2Sessions({ onInbound: (inbound) => run(inbound), onRefused: settings.onRefused });
+  const undecided: Array<() => void> = [];
+
+  function run(inbound: Inbound, onDone?: () => void): void {
     lastRequestAtMs = performance.now();
     active += 1;
-    if (draining) response.shouldKeepAlive = false;
-    const inbound = new NodeInbound(request, response, expectsContinue);
-    const { socket } = request;
-    inbounds.set(socket, inbound);
     const close = (): void => {
       active -= 1;
-      if (inbounds.get(socket) === inbound) inbounds.delete(socket);
+      onDone?.();
     };
     settings.onRequest(inbound).then(close, () => {
       close();
       inbound.respond.reset();
     });
+  }
+
+  function runHttp1(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    if (draining) response.shouldKeepAlive = false;
+    const inbound = new NodeInbound(request, response, expectsContinue);
+    const { socket } = request;
+    inbounds.set(socket, inbound);
+    run(inbound, () => {
+      if (inbounds.get(socket) === inbound) inbounds.delete(socket);
+    });
+  }
+
+  /** Until a provider answers with a 101 this is an exchange like any other, so it has an answer on the same connection. */
+  function runUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
+    // node:http gives the connection itself.
+    const socket = duplex as Socket;
+    socket.on("error", () => undefined);
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.on("finish", () => socket.destroySoon());
+    const detach = (): void => response.detachSocket(socket);
+    run(new NodeInbound(request, response, false, { socket, head, detach }));
   }
 
   function open(): Server {
@@ -79,17 +103,13 @@ export function createDataServer(settings: ServerSettings): DataServer {
     // Node would drop the headers past its cap in silence; the exchange counts them and refuses.
     server.maxHeadersCount = 2000;
     server.timeout = 0;
-    server.on("request", (request, response) => run(request, response, false));
-    server.on("checkContinue", (request, response) => run(request, response, true));
+    server.on("request", (request, response) => runHttp1(request, response, false));
+    server.on("checkContinue", (request, response) => runHttp1(request, response, true));
     server.on("checkExpectation", (_request, response) => {
       settings.onRefused("expectation_failed");
       refuse(response, new SidecarError("expectation_failed", "expected no Expect header but 100-continue"));
     });
-    server.on("upgrade", (_request: IncomingMessage, socket: Duplex) => {
-      socket.on("error", () => undefined);
-      settings.onRefused("operation_unsupported");
-      refuseSocket(socket, 501, "operation_unsupported", "this version does not take protocol upgrades");
-    });
+    server.on("upgrade", runUpgrade);
     server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => undefined);
       settings.onRefused("method_not_allowed");
@@ -108,6 +128,15 @@ export function createDataServer(settings: ServerSettings): DataServer {
       settings.onRefused(code);
       refuseSocket(socket, status, code, message);
     });
+    const { closeUndecided } = splitProtocols(server, {
+      timeoutMs: serverOptions.headersTimeout,
+      onHttp2: (socket) => http2.adopt(socket),
+      onSilent: (socket) => {
+        settings.onRefused("request_timeout");
+        refuseSocket(socket, 408, "request_timeout", "the request did not arrive in time");
+      },
+    });
+    undecided.push(closeUndecided);
     return server;
   }
 
@@ -139,8 +168,14 @@ export function createDataServer(settings: ServerSettings): DataServer {
     startDraining() {
       draining = true;
       for (const server of servers) server.closeIdleConnections();
+      http2.startDraining();
     },
-    close: () => closeAll(servers),
+    async close() {
+      const closed = closeAll(servers);
+      for (const closeUndecided of undecided) closeUndecided();
+      await http2.close();
+      await closed;
+    },
   };
 }
 
@@ -226,7 +261,6 @@ function refuseSocket(socket: Duplex | Socket, status: number, code: string, mes
       405: "Method Not Allowed",
       408: "Request Timeout",
       431: "Request Header Fields Too Large",
-      501: "Not Implemented",
     }[status] ?? "Error";
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +

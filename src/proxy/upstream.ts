@@ -293,7 +293,7 @@ const messages: Partial<Record<ErrorCode, string>> = {
 const tlsCode = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH|EPROTO)/;
 
 /** What a transport error means; the message names no address, since it reaches the client. */
-function toSidecarError(cause: Error, headSeen: boolean): SidecarError {
+export function toSidecarError(cause: Error, headSeen: boolean): SidecarError {
   const transportCode = codeOf(cause);
   const code = classify(cause.name, transportCode, headSeen);
   const suffix = transportCode === "" ? "" : ` (${transportCode})`;

@@ -1,7 +1,7 @@
 // Room proxy: what an exchange sees of the wire. Neither node:http's nor undici's objects pass this line, so either can be replaced.
 // Invariant: header lists are flat `[name, value, name, value …]` as received, order and case kept.
 
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 
 /** One request from the application, and the way to answer it. */
 export interface Inbound {
@@ -24,6 +24,17 @@ export interface Inbound {
   /** Whether the request carries a body at all. */
   readonly hasBody: boolean;
   readonly respond: Responder;
+  /** The client asks to switch to WebSocket on this connection. */
+  readonly upgrade?: Upgrade;
+}
+
+/** A connection that may leave HTTP. */
+export interface Upgrade {
+  readonly socket: Duplex;
+  /** What the client sent already after its request's head. */
+  readonly head: Buffer;
+  /** Takes the connection from `respond`: from here on its bytes are the caller's. */
+  detach(): void;
 }
 
 /** The answer's way back. After `end` or `destroy` every further call is ignored. */

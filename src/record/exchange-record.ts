@@ -109,6 +109,21 @@ export interface ExchangeHttp {
   responseBytes: number;
 }
 
+/** What a WebSocket session adds. Its responses are reported one by one; `groups` holds the session with their sums. */
+export interface WebSocketFacts {
+  /** Of the first close frame; absent when the connection ended without one. */
+  closeCode?: number;
+  /** Who sent it. */
+  closedBy?: "client" | "provider" | "outrider";
+  /** Model calls that were reported. */
+  responses: number;
+  /** Messages that passed without being read: too large, too many at once, or not decompressed. */
+  unreadMessages: number;
+}
+
+/** Why a call's body passed without being read: a content coding unknown or stacked, not what it says it is, or too large inside. */
+export type RequestUnread = "unknown_coding" | "corrupt" | "too_large";
+
 export interface ExchangeRecord {
   /** `x-outrider-request-id`: 32 hex digits. */
   id: string;
@@ -126,7 +141,10 @@ export interface ExchangeRecord {
   /** The provider the client addressed. */
   provider?: string;
   relayMode?: "passthrough" | "splice" | "translate" | "tunnel";
+  /** Set once a provider switched to WebSocket. */
+  webSocket?: WebSocketFacts;
   request?: InferenceRequest;
+  requestUnread?: RequestUnread;
   stream: boolean;
   groups: AttemptGroup[];
   losses: Loss[];

@@ -7,6 +7,8 @@ export type {
   ExchangeEnd,
   ExchangeHttp,
   ExchangeRecord,
+  RequestUnread,
   Failure,
+  WebSocketFacts,
   WireAttempt,
 } from "./exchange-record.ts";

@@ -136,11 +136,20 @@ export function createPricer(overrides: readonly PriceOverride[]): Pricer {
       if (usage === undefined) return missing;
       const found = find(provider, models, epochMs);
       if (found === undefined) return missing;
-      const nanoUsd = computeNanoUsd(found.card, usage);
+      const nanoUsd = computeNanoUsd(found.card, billedUsage(provider, usage));
       return nanoUsd === undefined ? missing : { status: found.status, nanoUsd, pricedModel: found.pricedModel };
     },
     knows(provider, model, epochMs) {
       return find(provider, { response: model }, epochMs) !== undefined;
     },
   };
+}
+
+/** Groq bills ten seconds of a recording at the least (the rule of @pydantic/genai-prices 0.1.8). */
+const groqMinimumSeconds = 10;
+
+function billedUsage(provider: PricedProvider, usage: Usage): Usage {
+  const { inputAudioSeconds: seconds = 0 } = usage;
+  if (provider.priceId !== "groq" || seconds === 0 || seconds >= groqMinimumSeconds) return usage;
+  return { ...usage, inputAudioSeconds: groqMinimumSeconds };
 }

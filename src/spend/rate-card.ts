@@ -1,6 +1,7 @@
 // Room spend: turns one price of the catalogue, or one override, into nano-dollars for a usage.
 // Its one job is to split totals into parts that are priced apart (cached, written, audio, image, reasoning) and to add them up.
 // Invariant: no token is charged twice, and a count that no rate covers gives no cost at all, never 0.
+// A model that is billed by the length of a recording alone has no token rates: tokens stated beside the length are not charged.
 
 import type { ModelPrice } from "@pydantic/genai-prices";
 
@@ -25,7 +26,8 @@ const tokens = (field: Counted, priceKey: string, ...facets: string[]): Unit => 
 });
 
 // The units of @pydantic/genai-prices 0.1.8 (its prices/units.yml) that Usage has a field for. What Usage does not
-// tell apart (video, citations) is charged at the rate of the total that contains it.
+// tell apart (video, citations) is charged at the rate of the total that contains it. No entry prices images, characters
+// or reranked searches by their number, so usage that has these alone has no price.
 const units: readonly Unit[] = [
   tokens("cacheReadTextTokens", "cache_text_read_mtok", "input", "cache-read", "text"),
   tokens("cacheReadAudioTokens", "cache_audio_read_mtok", "input", "cache-read", "audio"),
@@ -44,6 +46,7 @@ const units: readonly Unit[] = [
   tokens("inputTokens", "input_mtok", "input"),
   tokens("outputTokens", "output_mtok", "output"),
   { field: "webSearchRequests", priceKey: "web_searches_kcount", facets: ["web-search"], per: 1e3 },
+  { field: "inputAudioSeconds", priceKey: "input_audio_hours", facets: ["audio-seconds"], per: 3600 },
 ];
 
 interface Rate {
@@ -63,7 +66,7 @@ interface Term {
 export interface RateCard {
   terms: readonly Term[];
   nanoUsdPerRequest: number;
-  prices: { input: boolean; output: boolean; webSearch: boolean };
+  prices: { input: boolean; output: boolean; webSearch: boolean; audioSeconds: boolean };
   /** False when output is free, so that an answer without an output count (an embedding) still has a price. */
   outputCosts: boolean;
 }
@@ -84,6 +87,7 @@ export function compileRateCard(price: ModelPrice): RateCard {
       input: price["input_mtok"] !== undefined,
       output: price["output_mtok"] !== undefined,
       webSearch: price["web_searches_kcount"] !== undefined,
+      audioSeconds: price["input_audio_hours"] !== undefined,
     },
     outputCosts: outputTerms.some(({ rate }) => rate.baseNanoUsd > 0 || rate.tiers.some((tier) => tier.nanoUsd > 0)),
   };
@@ -95,11 +99,8 @@ export function compileRateCard(price: ModelPrice): RateCard {
  * Where counts contradict each other (more cached than input) each part is charged and the remainder is not negative.
  */
 export function computeNanoUsd(card: RateCard, usage: Usage): number | undefined {
-  const { inputTokens, outputTokens } = usage;
-  if (inputTokens === undefined || (inputTokens > 0 && !card.prices.input)) return undefined;
-  if (outputTokens === undefined ? card.outputCosts : outputTokens > 0 && !card.prices.output) return undefined;
-  if ((usage.webSearchRequests ?? 0) > 0 && !card.prices.webSearch) return undefined;
-  if (!card.prices.input && !card.prices.output) return undefined;
+  if (!coversUsage(card, usage)) return undefined;
+  const inputTokens = usage.inputTokens ?? 0;
 
   const remainders: number[] = [];
   let nanoUsd = card.nanoUsdPerRequest;
@@ -111,6 +112,14 @@ export function computeNanoUsd(card: RateCard, usage: Usage): number | undefined
     if (remainder > 0) nanoUsd += remainder * rateFor(rate, inputTokens);
   }
   return Number.isFinite(nanoUsd) ? Math.round(nanoUsd) : undefined;
+}
+
+function coversUsage({ prices, outputCosts }: RateCard, usage: Usage): boolean {
+  const { inputTokens, outputTokens } = usage;
+  if ((usage.webSearchRequests ?? 0) > 0 && !prices.webSearch) return false;
+  if (!prices.input && !prices.output) return prices.audioSeconds && usage.inputAudioSeconds !== undefined;
+  if (inputTokens === undefined || (inputTokens > 0 && !prices.input)) return false;
+  return outputTokens === undefined ? !outputCosts : outputTokens === 0 || prices.output;
 }
 
 function rateFor(rate: Rate, inputTokens: number): number {

@@ -5,7 +5,7 @@
 import type { Attributes } from "@opentelemetry/api";
 
 import type { InferenceRequest, InferenceResponse, Usage } from "../canonical/index.ts";
-import type { AttemptGroup, Cost, CostStatus, ExchangeRecord, WireAttempt } from "../record/index.ts";
+import type { AttemptGroup, Cost, CostStatus, ExchangeRecord, WebSocketFacts, WireAttempt } from "../record/index.ts";
 import { attr, legacyAttr, own } from "./semconv.ts";
 
 /**
@@ -99,10 +99,19 @@ export function writeServerEnd(to: AttributeMap, record: ExchangeRecord): void {
   if (record.dialect !== undefined) to.set(own.dialect, record.dialect);
   if (record.provider !== undefined) to.set(own.provider, record.provider);
   if (record.relayMode !== undefined) to.set(own.relayMode, record.relayMode);
+  if (record.requestUnread !== undefined) to.set(own.requestUnread, record.requestUnread);
   if (record.policyVersion !== undefined) to.set(own.policyVersion, record.policyVersion);
   if (record.overheadMs !== undefined) to.set(own.overheadTotal, record.overheadMs.total / 1000);
   if (record.stream && record.end !== undefined) to.set(own.streamEnd, record.end);
+  if (record.webSocket !== undefined) writeWebSocket(to, record.webSocket);
   writeTotals(to, record.groups);
+}
+
+function writeWebSocket(to: AttributeMap, session: WebSocketFacts): void {
+  if (session.closeCode !== undefined) to.set(own.webSocketCloseCode, session.closeCode);
+  if (session.closedBy !== undefined) to.set(own.webSocketClosedBy, session.closedBy);
+  to.set(own.webSocketResponses, session.responses);
+  if (session.unreadMessages > 0) to.set(own.webSocketUnreadMessages, session.unreadMessages);
 }
 
 const costOrder: readonly CostStatus[] = ["exact", "alias", "assumed", "missing"];

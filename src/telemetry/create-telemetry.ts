@@ -2,7 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { Options } from "../options.ts";
-import type { ExchangeRecord } from "../record/index.ts";
+import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
 import { BoundedBatch, type BatchSettings, type DropReason } from "./batch.ts";
 import { createDataPointExporter } from "./data-point-exporter.ts";
 import type { LogOrigin } from "./direct-log.ts";
@@ -20,6 +20,7 @@ import {
   type TelemetryOptions,
 } from "./options.ts";
 import { createLogProcessor, createSpanProcessor } from "./processors.ts";
+import { ProtobufWriter } from "./protobuf-writer.ts";
 import {
   createExporters,
   createResource,
@@ -75,6 +76,7 @@ export function createTelemetry(settings: TelemetrySettings): Telemetry {
 function createDisabledTelemetry(): Telemetry {
   return {
     open: (_record, context) => new UntracedExchange(context),
+    reportCall: () => undefined,
     close: () => undefined,
     exposition: async () => "",
     accounting: () => ({ traces: nothing, logs: nothing, metrics: nothing }),
@@ -117,15 +119,16 @@ class RunningTelemetry implements Telemetry {
     });
     const exporters = settings.exporters ?? createExporters(options);
     const resource = createResource(options, version);
+    const writer = new ProtobufWriter();
     let spans: Intake<ReadableSpan> | undefined;
     if (exporters.spans !== undefined) {
       this.#spans = this.#createBatch("traces", exporters.spans, options.spanQueue);
-      spans = createSpanIntake(exporters.spans, this.#spans);
+      spans = createSpanIntake(exporters.spans, this.#spans, writer);
     }
     let logs: Intake<ReadableLogRecord> | undefined;
     if (exporters.logs !== undefined) {
       this.#logs = this.#createBatch("logs", exporters.logs, options.logQueue);
-      logs = createLogIntake(exporters.logs, this.#logs);
+      logs = createLogIntake(exporters.logs, this.#logs, writer);
     }
     const readers: IMetricReader[] = [];
     if (exporters.metrics !== undefined) {
@@ -166,6 +169,18 @@ class RunningTelemetry implements Telemetry {
     this.#metrics.open(record);
     if (this.#tracer === undefined) return new UntracedExchange(context, this.#spanSettings);
     return new LiveExchange(this.#tracer, record, context, this.#spanSettings);
+  }
+
+  reportCall(call: ExchangeRecord, group: AttemptGroup, exchangeTrace: ExchangeTrace): void {
+    try {
+      const known = exchangeTrace instanceof LiveExchange || exchangeTrace instanceof UntracedExchange;
+      const closed = known ? exchangeTrace.reportCall(call, group) : undefined;
+      if (!known || closed === undefined) return;
+      this.#metrics.recordCall(call, group);
+      if (this.#logOrigin !== undefined) emitEvents(this.#logOrigin, call, exchangeTrace.spanContext, [closed]);
+    } catch (error) {
+      this.#warnSometimes(`a model call could not be reported: ${error instanceof Error ? error.message : "unknown"}`);
+    }
   }
 
   close(record: ExchangeRecord, exchangeTrace: ExchangeTrace): void {

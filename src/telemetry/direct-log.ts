@@ -66,6 +66,12 @@ export class DirectLogRecord implements ReadableLogRecord {
 
 /** Hands one event to the queue. */
 export function emitLog(origin: LogOrigin, event: LogEvent): void {
-  if (origin.maxValueLength !== Infinity) cutValues(event.values, origin.maxValueLength);
-  origin.onEmit(new DirectLogRecord(origin, event), bytesPerRecord + (event.contentCharacters ?? 0));
+  const { maxValueLength } = origin;
+  // The map may be a span's too, which has its own limit.
+  const values = maxValueLength === Infinity ? event.values : new Map(event.values);
+  if (values !== event.values) cutValues(values, maxValueLength);
+  origin.onEmit(
+    new DirectLogRecord(origin, values === event.values ? event : { ...event, values }),
+    bytesPerRecord + (event.contentCharacters ?? 0),
+  );
 }

@@ -49,6 +49,12 @@ export class ExchangeMetrics {
     this.#active(record).of(this.instruments.activeRequests).add(1);
   }
 
+  /** One model call of an exchange that goes on. */
+  recordCall(call: ExchangeRecord, group: AttemptGroup): void {
+    const operation = call.operation?.name;
+    if (operation !== undefined) this.#recordGroup(call, operation, group);
+  }
+
   close(record: ExchangeRecord): void {
     this.#active(record).of(this.instruments.activeRequests).add(-1);
     this.#recordServer(record);

@@ -17,9 +17,11 @@ import { ProtobufWriter } from "./protobuf-writer.ts";
 
 type Origin = Pick<ReadableSpan, "resource" | "instrumentationScope">;
 
-/** A span or log record as the bytes of its message. */
+/** A span or log record as the bytes of its message: a range of a page that many share, as a buffer of its own costs more than it holds. */
 export interface Encoded extends Origin {
-  bytes: Uint8Array;
+  page: Buffer;
+  start: number;
+  end: number;
 }
 
 /** What the SDK's OTLP exporters have in a private field (sdk 0.301.0). */
@@ -37,32 +39,37 @@ export interface Intake<Item> {
 /** What holds the bytes of a queued item. */
 const bytesPerItem = 256;
 
-/** The way to a batch of spans; an OTLP/protobuf exporter is switched to encoded ones. */
-export function createSpanIntake(exporter: object, batch: BoundedBatch<ReadableSpan | Encoded>): Intake<ReadableSpan> {
+/** The way to a batch of spans; an OTLP/protobuf exporter is switched to encoded ones. Spans and log records may share the writer. */
+export function createSpanIntake(
+  exporter: object,
+  batch: BoundedBatch<ReadableSpan | Encoded>,
+  writer: ProtobufWriter,
+): Intake<ReadableSpan> {
   const encoded = exporter instanceof OTLPTraceExporter && takeEncoded(exporter);
-  return encoded ? createEncodingIntake(batch, writeSpan) : batch;
+  return encoded ? createEncodingIntake(batch, writer, writeSpan) : batch;
 }
 
 /** The same for log records. */
 export function createLogIntake(
   exporter: object,
   batch: BoundedBatch<ReadableLogRecord | Encoded>,
+  writer: ProtobufWriter,
 ): Intake<ReadableLogRecord> {
   const encoded = exporter instanceof OTLPLogExporter && takeEncoded(exporter);
-  return encoded ? createEncodingIntake(batch, writeLogRecord) : batch;
+  return encoded ? createEncodingIntake(batch, writer, writeLogRecord) : batch;
 }
 
 function createEncodingIntake<Item extends Origin>(
   batch: BoundedBatch<Item | Encoded>,
+  writer: ProtobufWriter,
   write: (to: ProtobufWriter, item: Item) => void,
 ): Intake<Item> {
-  const writer = new ProtobufWriter();
   return {
     add(item) {
       write(writer, item);
-      const bytes = writer.take();
+      const { page, start, end } = writer.takeRange();
       const { resource, instrumentationScope } = item;
-      batch.add({ bytes, resource, instrumentationScope }, bytes.length + bytesPerItem);
+      batch.add({ page, start, end, resource, instrumentationScope }, end - start + bytesPerItem);
     },
     flush: () => batch.flush(),
   };
@@ -101,7 +108,7 @@ function writeRequest(to: ProtobufWriter, items: readonly Encoded[]): Uint8Array
       to.string(1, scope.name);
       if (scope.version) to.string(2, scope.version);
       to.close(scopeMessage);
-      for (const { bytes } of ofScope) to.bytes(2, bytes);
+      for (const { page, start, end } of ofScope) to.range(2, page, start, end);
       if (scope.schemaUrl) to.string(3, scope.schemaUrl);
       to.close(byScope);
     }

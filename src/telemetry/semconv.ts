@@ -120,6 +120,7 @@ export const own = {
   providerErrorType: "outrider.provider_error.type",
   relayMode: "outrider.relay.mode",
   requestId: "outrider.request.id",
+  requestUnread: "outrider.request.unread",
   retryDelay: "outrider.retry.delay",
   sessionId: "outrider.session.id",
   streamEnd: "outrider.stream.end",
@@ -132,6 +133,10 @@ export const own = {
   usageOutput: "outrider.usage.output_tokens",
   usageSource: "outrider.usage.source",
   userId: "outrider.user.id",
+  webSocketCloseCode: "outrider.websocket.close_code",
+  webSocketClosedBy: "outrider.websocket.closed_by",
+  webSocketResponses: "outrider.websocket.responses",
+  webSocketUnreadMessages: "outrider.websocket.unread_messages",
 } as const;
 
 /** Names that the conventions have given up and older dashboards still ask for (`OUTRIDER_SEMCONV`). */

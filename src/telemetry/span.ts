@@ -108,20 +108,25 @@ export class LiveExchange implements ExchangeTrace {
     return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
   }
 
+  /** A model call that is over, as a child of SERVER. Undefined when the operation is no model call or the exchange has ended. */
+  reportCall(call: ExchangeRecord, group: AttemptGroup): ClosedGroup | undefined {
+    const operation = call.operation?.name;
+    if (operation === undefined || this.#server.ended) return undefined;
+    const live = { group, span: this.#startGroup(operation, group) };
+    return this.#endGroup(call, live, undefined, group.startedAtMs + (group.durationMs ?? 0));
+  }
+
   /** Ends every span; gives what the log events of the groups need. Undefined when it was called before. */
   end(record: ExchangeRecord): ClosedGroup[] | undefined {
     if (this.#server.ended) return undefined;
     const endMs = record.startedAtMs + (record.durationMs ?? 0);
+    // Groups last: their attributes are still at hand when their events are written. And whatever their facts do, the exchange has ended.
+    this.#endServer(record, endMs);
     for (const { attempt, span } of this.#attempts) endAttempt(span, attempt, endMs);
     const closed: ClosedGroup[] = [];
-    try {
-      for (let index = 0; index < this.#groups.length; index += 1) {
-        const live = this.#groups[index];
-        if (live !== undefined) closed.push(this.#endGroup(record, live, this.#groups[index - 1], endMs));
-      }
-    } finally {
-      // Whatever a group's facts did, its exchange ends.
-      this.#endServer(record, endMs);
+    for (let index = 0; index < this.#groups.length; index += 1) {
+      const live = this.#groups[index];
+      if (live !== undefined) closed.push(this.#endGroup(record, live, this.#groups[index - 1], endMs));
     }
     return closed;
   }
@@ -131,10 +136,16 @@ export class LiveExchange implements ExchangeTrace {
     const operation = this.#record.operation?.name;
     if (operation === undefined) return undefined;
     for (const known of this.#groups) if (known.group === group) return known;
+    const replaced = group.reason === "fallback" ? this.#groups.at(-1) : undefined;
+    const live = { group, span: this.#startGroup(operation, group, replaced) };
+    this.#groups.push(live);
+    return live;
+  }
+
+  #startGroup(operation: string, group: AttemptGroup, replaced?: LiveGroup): DirectSpan {
     const values: AttributeMap = new Map();
     writeGroupStart(values, operation, group, this.#settings);
-    const replaced = group.reason === "fallback" ? this.#groups.at(-1) : undefined;
-    const span = this.#tracer.startChild(
+    return this.#tracer.startChild(
       {
         name: group.requestModel === undefined ? operation : `${operation} ${group.requestModel}`,
         kind: SpanKind.CLIENT,
@@ -144,9 +155,6 @@ export class LiveExchange implements ExchangeTrace {
       },
       this.#server.context,
     );
-    const live = { group, span };
-    this.#groups.push(live);
-    return live;
   }
 
   #endGroup(record: ExchangeRecord, live: LiveGroup, before: LiveGroup | undefined, endMs: number): ClosedGroup {
@@ -235,19 +243,34 @@ export class UntracedExchange implements ExchangeTrace {
     const operation = record.operation?.name;
     const settings = this.#settings;
     if (operation === undefined || settings === undefined) return [];
-    return record.groups.map((group, index) => {
-      const values: AttributeMap = new Map();
-      writeGroupStart(values, operation, group, settings);
-      writeGroupEnd(values, record, group);
-      const before = record.groups[index - 1];
-      if (group.reason === "fallback" && before !== undefined) {
-        addAll(values, fallbackAttributes(before, group));
-      }
-      const closed: ClosedGroup = { group, spanContext: this.spanContext, values };
-      if (!settings.captureOnEvents) return closed;
-      const content = captureContent(record.request, group.response, settings.captureMaxCharacters);
-      if (content.truncated) values.set(own.captureTruncated, true);
-      return { ...closed, content };
-    });
+    return record.groups.map((group, index) =>
+      this.#closeGroup(record, operation, group, record.groups[index - 1], settings),
+    );
+  }
+
+  reportCall(call: ExchangeRecord, group: AttemptGroup): ClosedGroup | undefined {
+    const operation = call.operation?.name;
+    if (this.#ended || operation === undefined || this.#settings === undefined) return undefined;
+    return this.#closeGroup(call, operation, group, undefined, this.#settings);
+  }
+
+  #closeGroup(
+    record: ExchangeRecord,
+    operation: string,
+    group: AttemptGroup,
+    before: AttemptGroup | undefined,
+    settings: SpanSettings,
+  ): ClosedGroup {
+    const values: AttributeMap = new Map();
+    writeGroupStart(values, operation, group, settings);
+    writeGroupEnd(values, record, group);
+    if (group.reason === "fallback" && before !== undefined) {
+      addAll(values, fallbackAttributes(before, group));
+    }
+    const closed: ClosedGroup = { group, spanContext: this.spanContext, values };
+    if (!settings.captureOnEvents) return closed;
+    const content = captureContent(record.request, group.response, settings.captureMaxCharacters);
+    if (content.truncated) values.set(own.captureTruncated, true);
+    return { ...closed, content };
   }
 }

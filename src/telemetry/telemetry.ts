@@ -21,6 +21,11 @@ export interface ExchangeTrace {
 
 export interface Telemetry {
   open(record: ExchangeRecord, context: InboundContext): ExchangeTrace;
+  /**
+   * Reports one model call inside an exchange that is none itself (a response on a WebSocket): its span, metrics and events, at once;
+   * nothing of it is kept. `call` is the exchange as that call saw it, with its operation and `group` as its only group.
+   */
+  reportCall(call: ExchangeRecord, group: AttemptGroup, trace: ExchangeTrace): void;
   /** Ends every span of the trace and records metrics and events; call it exactly once per `open`. */
   close(record: ExchangeRecord, trace: ExchangeTrace): void;
   /** Prometheus text exposition of all metrics, in the collector's naming. */

@@ -1,16 +1,11 @@
 // Ten thousand mixed exchanges with faults and aborts: everything that was sent is answered or told, and every count balances.
+import { createSeededRandom } from "../support/random.ts";
 import { request as httpRequest, Agent } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readStatus } from "../support/exchange-log.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
 import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
-import {
-  createSeededRandom,
-  type Plan,
-  type ScriptedUpstream,
-  splitBytes,
-  startScriptedUpstream,
-} from "../support/scripted-upstream.ts";
+import { type Plan, type ScriptedUpstream, splitBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const seed = Number(process.env["OUTRIDER_SEED"] ?? 20261121);
 const exchangeCount = 10_000;

@@ -209,10 +209,10 @@ describe("addresses and framing", () => {
     ],
     ["TRACE", `TRACE ${chat} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`, 405, "method_not_allowed;source=client"],
     [
-      "an upgrade",
-      "GET /v1/realtime HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
-      501,
-      "operation_unsupported;source=client",
+      "an upgrade by POST",
+      "POST /v1/realtime HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+      400,
+      "request_malformed;source=client",
     ],
     ["length and chunks at once", post({ "transfer-encoding": "chunked" }), 400, "request_malformed;source=client"],
     [

@@ -113,7 +113,7 @@ async function runTraffic(capture: CaptureMode, protocol: string): Promise<Run> 
   await vi.waitFor(() => expect(tail.output()).toContain("following"), { timeout: 10_000 });
   const answers = new Map<string, RawAnswer>();
   for (const [name, each] of Object.entries(drives)) answers.set(name, await drive(tap.port, name, each));
-  // Never becomes an exchange: not HTTP, an upgrade, a tunnel.
+  // Refused before anything is read: not HTTP, an upgrade, a tunnel.
   const host = `host: me:${secrets["host userinfo"].value}@127.0.0.1`;
   for (const [name, head] of Object.entries({
     "not HTTP": `POST ${query} HTTP/1.1\r\nbad header ${secrets.authorization.value}\r\n\r\n`,
@@ -183,7 +183,7 @@ describe.each([["http/protobuf"], ["http/json"]])("without capture, exporting by
     expect([...run.answers].map(([name, { status }]) => [name, status])).toEqual([
       ...Object.entries(drives).map(([name, { status }]) => [name, status]),
       ["not HTTP", 400],
-      ["upgrade", 501],
+      ["upgrade", 421],
       ["tunnel", 405],
     ]);
     const sent = findCanaries(allSecrets, run.sent);
@@ -228,7 +228,7 @@ describe.each([["http/protobuf"], ["http/json"]])("without capture, exporting by
       expect(bytes.includes(word), `${signal} were exported`).toBe(true);
       expect([signal, findCanaries(everything, bytes)]).toEqual([signal, []]);
     }
-    expect(run.receiver.spans.filter(({ kind }) => kind === 2).length).toBe(Object.keys(drives).length);
+    expect(run.receiver.spans.filter(({ kind }) => kind === 2).length).toBe(Object.keys(drives).length + 1);
   });
 
   it("writes none of them in logs, pages, errors, headers and files", () => {

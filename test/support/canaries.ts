@@ -1,6 +1,6 @@
 // Secrets and sentences that a test plants, and the search for them in every form in which they could leak.
 // A canary is found raw, percent-encoded, as hex, and inside base64 whatever stands before it.
-import { createSeededRandom } from "./scripted-upstream.ts";
+import { createSeededRandom } from "./random.ts";
 
 export interface Canary {
   name: string;

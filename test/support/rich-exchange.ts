@@ -20,8 +20,10 @@ export function buildRichExchange(changes: Partial<ExchangeRecord> = {}): Exchan
     dialect: "openai-chat",
     relayMode: "splice",
     policyVersion: "42",
+    requestUnread: "corrupt",
     operation: { kind: "chat", name: "chat", route: "/v1/chat/completions" },
     stream: true,
+    webSocket: { closeCode: 1000, closedBy: "client", responses: 2, unreadMessages: 1 },
     http: {
       method: "POST",
       path: "/v1/chat/completions",

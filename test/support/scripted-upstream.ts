@@ -1,6 +1,7 @@
 // A fake upstream for tests: does exactly what its script says, byte for byte, and keeps a ledger of what it saw.
 // On node:net, so that every fault of the wire can be played. Loopback only; `close()` leaves no socket and no timer.
 
+import { createSeededRandom } from "./random.ts";
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
@@ -295,17 +296,6 @@ export async function startScriptedUpstream(script: Script = {}): Promise<Script
       for (const socket of open) socket.destroy();
       await closed;
     },
-  };
-}
-
-/** A small seeded generator: numbers in [0, 1), the same for the same seed (mulberry32). */
-export function createSeededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
 

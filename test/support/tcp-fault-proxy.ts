@@ -2,7 +2,7 @@
 // Loopback only; `close()` leaves no socket and no timer. Toxics apply to bytes that arrive after they were set.
 
 import net from "node:net";
-import { createSeededRandom } from "./scripted-upstream.ts";
+import { createSeededRandom } from "./random.ts";
 
 /** What goes wrong in one direction. Byte counts are per connection and direction, from its start. */
 export interface Toxics {

@@ -8,6 +8,7 @@ import type {
   ToolChoice,
   ToolDefinition,
 } from "../../canonical/index.ts";
+import type { Operation } from "../dialect.ts";
 import { FieldReader, isJsonObject, isString, type JsonObject } from "../json/fields.ts";
 import { decodeContent, decodeMessage } from "./message.ts";
 import { optional, ownExtensions } from "./schema.ts";
@@ -16,7 +17,7 @@ import { optional, ownExtensions } from "./schema.ts";
  * Decodes a body of the Messages API or of its token counter. Not told apart: a text and the one text block it stands
  * for, `stream: false` and no `stream`. The extensions may hold a secret of the client (`mcp_servers[].authorization_token`).
  */
-export function decodeRequest(body: JsonObject): InferenceRequest {
+export function decodeRequest(body: JsonObject, operation: Pick<Operation, "model" | "stream"> = {}): InferenceRequest {
   const fields = new FieldReader(body);
   const outputConfig = fields.nested("output_config");
   const reasoning: ReasoningControl = {
@@ -28,8 +29,8 @@ export function decodeRequest(body: JsonObject): InferenceRequest {
   const toolChoice = fields.nested("tool_choice");
   const parallelDisabled = toolChoice?.boolean("disable_parallel_tool_use");
   const request: InferenceRequest = {
-    ...optional("model", fields.string("model")),
-    stream: fields.boolean("stream") ?? false,
+    ...optional("model", fields.string("model") ?? operation.model),
+    stream: operation.stream ?? fields.boolean("stream") ?? false,
     ...optional("systemInstructions", decodeContent(fields, "system")),
     messages: (fields.array("messages") ?? []).map(decodeMessage),
     ...optional("tools", fields.arrayOf("tools", isJsonObject)?.map(decodeTool)),

@@ -1,6 +1,8 @@
-// Room dialects, embeddings: puts the dialect together. POST /v1/embeddings, with and without /v1.
+// Room dialects, embeddings: puts the dialect together. POST /v1/embeddings, with and without /v1,
+// and below an Azure deployment.
 
-import type { Dialect, Operation } from "../dialect.ts";
+import type { Dialect } from "../dialect.ts";
+import { createPathMatcher } from "../paths.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
@@ -12,8 +14,8 @@ export const embeddings: Dialect = {
   id: dialectId,
   framings: ["sse"],
   contentMembers: new Set([]),
-  match: (method, path) => (method === "POST" ? operations.get(path) : undefined),
-  decodeRequest: (body) => decodeRequest(body),
+  match: (method, path) => match(method, path),
+  decodeRequest,
   decodeResponse: (body) => decodeResponse(body),
   eventDecoder: () => createStreamDecoder(),
   decodeError,
@@ -21,9 +23,4 @@ export const embeddings: Dialect = {
   encodeStreamError,
 };
 
-const operations = new Map<string, Operation>(
-  ["/v1/embeddings", "/embeddings"].map((route) => [
-    route,
-    { kind: "embeddings", name: "embeddings", route, path: "embeddings" },
-  ]),
-);
+const match = createPathMatcher([{ kind: "embeddings", name: "embeddings", path: "embeddings", deployable: true }]);

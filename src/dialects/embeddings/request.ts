@@ -2,13 +2,14 @@
 // Invariant: the texts themselves become messages, one per input; every field not understood is kept in `extensions`.
 
 import type { InferenceRequest, Message, Part } from "../../canonical/index.ts";
+import type { Operation } from "../dialect.ts";
 import { FieldReader, isNumber, type JsonObject } from "../json/fields.ts";
 import { dialectId, ownExtensions } from "./schema.ts";
 
 /** Decodes the parsed body. Both OpenAI's `dimensions` and Voyage's `output_dimension` say how long a vector should be. */
-export function decodeRequest(body: JsonObject): InferenceRequest {
+export function decodeRequest(body: JsonObject, operation: Operation): InferenceRequest {
   const fields = new FieldReader(body);
-  const model = fields.string("model");
+  const model = fields.string("model") ?? operation.model;
   const user = fields.string("user");
   const inputs = decodeInputs(fields);
   const dimensions = fields.number("dimensions") ?? fields.number("output_dimension");

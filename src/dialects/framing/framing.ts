@@ -1,12 +1,16 @@
 // Room dialects, framing: which framing an answer has, and the decoder for it. A new framing is one line in each table.
 
 import type { Dialect, FrameDecoder, Framing, Operation } from "../dialect.ts";
+import { createAwsEventStreamDecoder } from "./aws-eventstream.ts";
+import { createJsonArrayDecoder } from "./json-array.ts";
 import { createNdjsonDecoder } from "./ndjson.ts";
 import { createSseDecoder } from "./sse.ts";
 
 const decoders: Partial<Record<Framing, () => FrameDecoder>> = {
   sse: createSseDecoder,
   ndjson: createNdjsonDecoder,
+  "json-array": createJsonArrayDecoder,
+  "aws-eventstream": createAwsEventStreamDecoder,
 };
 
 const framingByMediaType: ReadonlyMap<string, Framing> = new Map([
@@ -14,6 +18,8 @@ const framingByMediaType: ReadonlyMap<string, Framing> = new Map([
   ["application/x-ndjson", "ndjson"],
   ["application/ndjson", "ndjson"],
   ["application/jsonl", "ndjson"],
+  // Cohere's v1.
+  ["application/stream+json", "ndjson"],
   ["application/vnd.amazon.eventstream", "aws-eventstream"],
 ]);
 

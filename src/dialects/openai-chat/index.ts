@@ -1,6 +1,8 @@
-// Room dialects, openai-chat: puts the dialect together. POST /v1/chat/completions and /v1/completions, with and without /v1.
+// Room dialects, openai-chat: puts the dialect together. POST /v1/chat/completions and /v1/completions, with and without /v1,
+// below an Azure deployment, and Mistral's two calls of the same shape.
 
-import type { Dialect, Operation } from "../dialect.ts";
+import type { Dialect } from "../dialect.ts";
+import { createPathMatcher } from "../paths.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
@@ -11,8 +13,8 @@ import { createStreamDecoder } from "./stream.ts";
 export const openaiChat: Dialect = {
   id: dialectId,
   framings: ["sse"],
-  contentMembers: new Set(["messages", "tools", "functions", "prompt"]),
-  match: (method, path) => (method === "POST" ? operations.get(path) : undefined),
+  contentMembers: new Set(["messages", "tools", "functions", "prompt", "suffix"]),
+  match: (method, path) => match(method, path),
   decodeRequest,
   decodeResponse: (body) => decodeResponse(body),
   eventDecoder: () => createStreamDecoder(),
@@ -21,15 +23,10 @@ export const openaiChat: Dialect = {
   encodeStreamError,
 };
 
-const operations = new Map<string, Operation>(
-  ["/v1/", "/"].flatMap((base): [string, Operation][] => [
-    [
-      `${base}chat/completions`,
-      { kind: "chat", name: "chat", route: `${base}chat/completions`, path: "chat/completions" },
-    ],
-    [
-      `${base}completions`,
-      { kind: "text_completion", name: "text_completion", route: `${base}completions`, path: "completions" },
-    ],
-  ]),
-);
+const match = createPathMatcher([
+  { kind: "chat", name: "chat", path: "chat/completions", deployable: true },
+  { kind: "text_completion", name: "text_completion", path: "completions", deployable: true },
+  // Mistral's own (mistralai 2.7.0): the body of the first has a prompt and a suffix, the second names an agent in place of a model.
+  { kind: "text_completion", name: "text_completion", path: "fim/completions", home: "mistral" },
+  { kind: "chat", name: "chat", path: "agents/completions", home: "mistral" },
+]);

@@ -21,7 +21,7 @@ export function decodeRequest(body: JsonObject, operation: Operation): Inference
     stream: fields.boolean("stream") ?? false,
     messages: operation.kind === "text_completion" ? decodePrompt(fields) : decodeMessages(fields),
   };
-  assign(request, "model", fields.string("model"));
+  assign(request, "model", fields.string("model") ?? operation.model);
   assign(request, "maxOutputTokens", fields.number("max_completion_tokens") ?? fields.number("max_tokens"));
   assign(request, "temperature", fields.number("temperature"));
   assign(request, "topP", fields.number("top_p"));

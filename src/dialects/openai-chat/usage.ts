@@ -7,14 +7,27 @@ import { isJsonObject, type JsonObject } from "../json/fields.ts";
 
 /**
  * Decodes one usage object. `prompt_tokens` includes cache reads and writes, `completion_tokens` includes reasoning,
- * with one exception that the object itself gives away: xAI adds reasoning on top, so that total = prompt + completion +
- * reasoning (recorded: 65 + 5 + 127 = 197).
+ * with two exceptions that the object itself gives away: xAI adds reasoning on top, so that total = prompt + completion +
+ * reasoning (recorded: 65 + 5 + 127 = 197), and Mistral adds audio, so that total = prompt + completion + audio
+ * (recorded: 11 + 15 + 375 = 401).
  */
 export function decodeUsage(raw: JsonObject): Usage {
   // Merging into nothing drops the members that are null: they state nothing.
   const usage: Usage = { raw: mergeRawUsage({}, raw) };
-  const input = detailsOf(raw, "prompt_tokens_details", "prompt_token_details", "input_tokens_details");
-  const output = detailsOf(raw, "completion_tokens_details", "completion_token_details", "output_tokens_details");
+  const input = detailsOf(
+    raw,
+    "prompt_tokens_details",
+    "prompt_token_details",
+    "input_tokens_details",
+    "input_token_details",
+  );
+  const output = detailsOf(
+    raw,
+    "completion_tokens_details",
+    "completion_token_details",
+    "output_tokens_details",
+    "output_token_details",
+  );
   const promptTokens = firstCount(raw["prompt_tokens"], raw["input_tokens"]);
   const completionTokens = firstCount(raw["completion_tokens"], raw["output_tokens"]);
   // Top level: GitHub Copilot (recorded).
@@ -25,7 +38,13 @@ export function decodeUsage(raw: JsonObject): Usage {
     reasoningTokens !== undefined &&
     reasoningTokens > 0 &&
     totalTokens === (promptTokens ?? 0) + (completionTokens ?? 0) + reasoningTokens;
-  set(usage, "inputTokens", promptTokens);
+  const audioTokens = firstCount(input["audio_tokens"]);
+  const isAudioApart =
+    totalTokens !== undefined &&
+    audioTokens !== undefined &&
+    audioTokens > 0 &&
+    totalTokens === (promptTokens ?? 0) + (completionTokens ?? 0) + audioTokens;
+  set(usage, "inputTokens", isAudioApart ? (promptTokens ?? 0) + (audioTokens ?? 0) : promptTokens);
   set(usage, "outputTokens", isReasoningApart ? (completionTokens ?? 0) + (reasoningTokens ?? 0) : completionTokens);
   set(usage, "reasoningTokens", reasoningTokens);
   set(
@@ -52,11 +71,14 @@ export function decodeUsage(raw: JsonObject): Usage {
   set(usage, "cacheReadAudioTokens", firstCount(cached["audio_tokens"]));
   set(usage, "cacheReadImageTokens", firstCount(cached["image_tokens"]));
   set(usage, "inputTextTokens", firstCount(input["text_tokens"]));
-  set(usage, "inputAudioTokens", firstCount(input["audio_tokens"]));
+  set(usage, "inputAudioTokens", audioTokens);
   set(usage, "inputImageTokens", firstCount(input["image_tokens"]));
   set(usage, "outputTextTokens", firstCount(output["text_tokens"]));
   set(usage, "outputAudioTokens", firstCount(output["audio_tokens"]));
   set(usage, "outputImageTokens", firstCount(output["image_tokens"]));
+  // Mistral (recorded).
+  const audioSeconds = raw["prompt_audio_seconds"];
+  if (typeof audioSeconds === "number" && audioSeconds >= 0) usage.inputAudioSeconds = audioSeconds;
   // OpenRouter (recorded).
   const serverTools = detailsOf(raw, "server_tool_use_details", "server_tool_use");
   set(usage, "webSearchRequests", firstCount(serverTools["web_search_requests"]));

@@ -9,7 +9,12 @@ describe("dialect registry", () => {
     { path: "/completions", id: "openai-chat", kind: "text_completion", call: "completions" },
     { path: "/v1/embeddings", id: "embeddings", kind: "embeddings", call: "embeddings" },
     { path: "/embeddings", id: "embeddings", kind: "embeddings", call: "embeddings" },
+    { path: "/v1/responses", id: "openai-responses", kind: "chat", call: "responses" },
     { path: "/v1/messages", id: "anthropic-messages", kind: "chat", call: "v1/messages" },
+    { path: "/v2/chat", id: "cohere-chat", kind: "chat", call: "v2/chat" },
+    { path: "/v1/chat", id: "cohere-chat", kind: "chat_v1", call: "v1/chat" },
+    { path: "/v1/rerank", id: "rerank", kind: "rerank", call: "rerank" },
+    { path: "/api/chat", id: "ollama-chat", kind: "chat", call: "api/chat" },
   ])("knows POST $path as $id $kind", ({ path, id, kind, call }) => {
     const match = matchDialect("POST", path);
     expect(match?.dialect.id).toBe(id);
@@ -21,7 +26,8 @@ describe("dialect registry", () => {
     ["GET", "/v1/chat/completions"],
     ["POST", "/v1/chat/completions/"],
     ["POST", "/v1/chat/completions/abc"],
-    ["POST", "/v1/responses"],
+    ["DELETE", "/v1/responses/resp_1"],
+    ["GET", "/v1/responses/resp_1/input_items"],
     ["POST", "/__proto__"],
   ])("knows no %s %s", (method, path) => {
     expect(matchDialect(method, path)).toBeUndefined();

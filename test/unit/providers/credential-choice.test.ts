@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import { SidecarError } from "../../../src/errors.ts";
-import { applyCredential, type HeldCredential, type Provider } from "../../../src/providers/index.ts";
+import { applyCredential, createProviders, type HeldCredential, type Provider } from "../../../src/providers/index.ts";
 import { Secret } from "../../../src/secret.ts";
 import { requireProvider } from "../../support/providers.ts";
 
@@ -148,4 +148,104 @@ describe("a held value that cannot stand in a header", () => {
     expect(attempt).toThrow(expect.objectContaining({ code: "upstream_auth" }));
     expect(attempt).not.toThrow(value);
   });
+});
+
+describe("a provider of AWS", () => {
+  const bedrock = requireProvider("bedrock");
+  const signature = [
+    "Authorization",
+    "AWS4-HMAC-SHA256 Credential=AKIDX/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=ab",
+    "X-Amz-Date",
+    "20260101T000000Z",
+    "X-Amz-Security-Token",
+    "test-session",
+    "x-amz-content-sha256",
+    "00",
+  ];
+  const bound = ["X-Amzn-Bedrock-Trace", "ENABLED", "amz-sdk-request", "attempt=1"];
+
+  it("never gets the client's signature, which covers another host", () => {
+    const choose = (credential: HeldCredential | undefined) =>
+      applyCredential([...plain, ...signature, ...bound], "?a=1", bedrock, { addressed: true, held: credential });
+    const rest = [...plain, ...bound];
+    expect(choose(undefined)).toEqual({ headers: rest, query: "?a=1", use: "machine", signatureDropped: true });
+    expect(choose(held(false))).toEqual({
+      headers: [...rest, ...own],
+      query: "?a=1",
+      use: "own",
+      signatureDropped: true,
+    });
+  });
+
+  it("never gets one in the query", () => {
+    const query = "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=ab&x=1";
+    expect(applyCredential([], query, bedrock, { addressed: true, held: undefined })).toEqual({
+      headers: [],
+      query: "?x=1",
+      use: "machine",
+      signatureDropped: true,
+    });
+  });
+
+  it("gets the client's own bearer token, and a signature where it brought nothing", () => {
+    const choose = (client: string[]) => applyCredential(client, "", bedrock, { addressed: true, held: undefined });
+    expect(choose(bearer)).toEqual({ headers: bearer, query: "", use: "client" });
+    expect(choose([])).toEqual({ headers: [], query: "", use: "machine" });
+    expect(choose(["authorization", "Bearer outrider"])).toEqual({ headers: [], query: "", use: "machine" });
+  });
+
+  it("at a host of a new id gets nothing of the machine's", () => {
+    const mine = requireProvider(
+      "mine",
+      createProviders({
+        options: { providers: { mine: { preset: "bedrock", baseUrl: "https://x.example" } }, credentials: {} },
+      }),
+    );
+    expect(applyCredential(signature, "", mine, { addressed: true, held: undefined })).toEqual({
+      headers: [],
+      query: "",
+      use: "none",
+      signatureDropped: true,
+    });
+  });
+
+  it("is the only one whose client may not sign: elsewhere the signature stays where it was addressed to", () => {
+    const applied = applyCredential(signature, "", openai, { addressed: true, held: undefined });
+    expect(applied).toEqual({ headers: signature, query: "", use: "client" });
+    expect(applyCredential(signature, "", openai, { addressed: false, held: undefined }).headers).toEqual([]);
+  });
+});
+
+describe("a provider of Google", () => {
+  const vertex = requireProvider("vertex");
+  const google = requireProvider("google");
+
+  it("gets the client's own token or key, else a token of the machine's", () => {
+    const choose = (client: string[]) => applyCredential(client, "", vertex, { addressed: true, held: undefined }).use;
+    expect([choose(bearer), choose(["x-goog-api-key", "test-key"]), choose([])]).toEqual([
+      "client",
+      "client",
+      "machine",
+    ]);
+    expect(choose(["authorization", "Bearer outrider"])).toBe("machine");
+  });
+
+  it("takes a key that is held as an API key, and as a bearer token on OpenAI's paths", () => {
+    const last = (provider: Provider, dialect?: "openai-chat") =>
+      applyCredential([], "", provider, { addressed: true, held: held(false), dialect }).headers;
+    expect(last(vertex)).toEqual(["x-goog-api-key", "test-own"]);
+    expect(last(google)).toEqual(["x-goog-api-key", "test-own"]);
+    expect(last(google, "openai-chat")).toEqual(own);
+  });
+});
+
+it("a key goes behind the word that its provider wants before it", () => {
+  const last = (id: string) =>
+    applyCredential(["authorization", "Token outrider"], "", requireProvider(id), {
+      addressed: true,
+      held: held(false),
+    }).headers;
+  expect(last("deepgram")).toEqual(["authorization", "Token test-own"]);
+  expect(last("fal")).toEqual(["authorization", "Key test-own"]);
+  expect(last("assemblyai")).toEqual(["authorization", "test-own"]);
 });

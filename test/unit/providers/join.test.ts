@@ -22,9 +22,27 @@ const calls = {
   "anthropic-messages": { path: "/messages", versioned: "/v1/messages" },
 } as const;
 
+/** All presets, the gaps of their addresses filled. */
+const filledProviders = createProviders({
+  options: {
+    providers: Object.fromEntries(
+      presets.map(({ id, settings = {} }) => [
+        id,
+        Object.fromEntries(Object.keys(settings).map((name) => [name, name === "region" ? "us-east1" : "acme"])),
+      ]),
+    ),
+    credentials: {},
+  },
+});
+
 /** Where Anthropic's dialect lives, as a URL without the call; written down, not computed. */
 const anthropicRoots: Record<string, string> = {
   anthropic: "https://api.anthropic.com/v1",
+  "anthropic-foundry": "https://acme.services.ai.azure.com/anthropic/v1",
+  "anthropic-google-cloud":
+    "https://claude.googleapis.com/v1alpha/projects/acme/locations/us-east1/workspaces/acme/invoke/v1",
+  "anthropic-on-aws": "https://aws-external-anthropic.us-east1.api.aws/v1",
+  "bedrock-mantle-anthropic": "https://bedrock-mantle.us-east1.api.aws/anthropic/v1",
   deepseek: "https://api.deepseek.com/anthropic/v1",
   "github-copilot": "https://api.githubcopilot.com/v1",
   "llama-cpp": "http://localhost:8080/v1",
@@ -32,7 +50,16 @@ const anthropicRoots: Record<string, string> = {
   ollama: "http://localhost:11434/v1",
   openrouter: "https://openrouter.ai/api/v1",
   "vercel-ai-gateway": "https://ai-gateway.vercel.sh/v1",
+  vertex: "https://us-east1-aiplatform.googleapis.com/v1",
   vllm: "http://localhost:8000/v1",
+};
+
+/** The same for OpenAI's dialects, where they have a base of their own. */
+const openaiRoots: Record<string, string> = {
+  azure: "https://acme.openai.azure.com/openai/v1",
+  google: "https://generativelanguage.googleapis.com/v1beta/openai",
+  ollama: "http://localhost:11434/v1",
+  vertex: "https://us-east1-aiplatform.googleapis.com/v1/projects/acme/locations/us-east1/endpoints/openapi",
 };
 
 const isListed = (dialect: string): dialect is keyof typeof calls => dialect in calls;
@@ -40,14 +67,10 @@ const rows = presets.flatMap((row) => row.dialects.filter(isListed).map((dialect
 
 describe("every preset and dialect", () => {
   it.each(rows)("%s %s: bare, versioned and full paths reach the same place", (id, dialect) => {
-    const provider = requireProvider(id);
+    const provider = requireProvider(id, filledProviders);
     const { path, versioned } = calls[dialect];
-    const root =
-      dialect === "anthropic-messages"
-        ? anthropicRoots[id]
-        : id === "ollama"
-          ? "http://localhost:11434/v1"
-          : provider.baseUrl.href.replace(/\/$/, "");
+    const own = dialect === "anthropic-messages" ? anthropicRoots[id] : openaiRoots[id];
+    const root = own ?? provider.baseUrl.href.replace(/\/$/, "");
     const expected = `${root}${path}?beta=true`;
     const fullPath = new URL(expected).pathname;
     for (const clientPath of [path, versioned, fullPath]) {
@@ -57,7 +80,7 @@ describe("every preset and dialect", () => {
   });
 
   it.each(rows)("%s %s: a full path is recognised as the call it is", (id, dialect) => {
-    const provider = requireProvider(id);
+    const provider = requireProvider(id, filledProviders);
     const { path, versioned } = calls[dialect];
     const { path: fullPath } = joinUrl(provider, dialect, path, "");
     for (const clientPath of [path, versioned, fullPath]) {

@@ -5,11 +5,23 @@ import { describe, expect, it } from "vitest";
 import { keyHeaders } from "../../../src/providers/credential-choice.ts";
 import { presetSchema } from "../../../src/providers/preset.ts";
 import { presets } from "../../../src/providers/presets.ts";
+import { referenceRows } from "./reference-rows.ts";
 
 /** `gen_ai.provider.name` of the GenAI conventions, by our id where it is not the id itself. */
 const registryNames: Record<string, string> = {
   openai: "openai",
   anthropic: "anthropic",
+  "anthropic-foundry": "anthropic",
+  "anthropic-google-cloud": "anthropic",
+  "anthropic-on-aws": "anthropic",
+  azure: "azure.ai.openai",
+  "azure-ai-inference": "azure.ai.inference",
+  bedrock: "aws.bedrock",
+  "bedrock-mantle-anthropic": "aws.bedrock",
+  "bedrock-mantle-openai": "aws.bedrock",
+  google: "gcp.gemini",
+  vertex: "gcp.vertex_ai",
+  watsonx: "ibm.watsonx.ai",
   "anthropic-openai-compat": "anthropic",
   "gemini-openai-compat": "gcp.gemini",
   "cohere-openai-compat": "cohere",
@@ -21,6 +33,70 @@ const registryNames: Record<string, string> = {
   perplexity: "perplexity",
   moonshot: "moonshot_ai",
 };
+
+/** Rows of the reference list that go by another name here, some of them together. */
+const renamed: Record<string, string> = {
+  "azure-openai": "azure",
+  "azure-openai-v1": "azure",
+  "bedrock-converse": "bedrock",
+  "bedrock-invoke-anthropic": "bedrock",
+  gemini: "google",
+  "vertex-gemini": "vertex",
+  "vertex-anthropic": "vertex",
+  "vertex-openai": "vertex",
+  "vertex-openapi": "vertex",
+};
+
+/** Rows of the reference list without a preset, and why. */
+const without: Record<string, string> = {
+  "huggingface-tgi": "names no base URL",
+  "sap-ai-core": "names no base URL",
+  "litellm-proxy": "names no base URL",
+  infinity: "names no base URL",
+  triton: "names no base URL",
+  ragflow: "names no base URL",
+  "oci-genai": "its request signature covers the host that the client addressed, and Outrider cannot make one",
+};
+
+/** Our dialects by the list's words; `custom` is relayed untouched, and rows of data name no further ones. */
+const dialectOf: Record<string, string> = {
+  chat: "openai-chat",
+  responses: "openai-responses",
+  "embeddings-openai": "embeddings",
+  anthropic: "anthropic-messages",
+  gemini: "gemini-generate-content",
+  converse: "bedrock-converse",
+  invoke: "bedrock-invoke",
+  cohere2: "cohere-chat",
+  "rerank-cohere": "rerank",
+  ollama: "ollama-chat",
+};
+
+describe("the reference list", () => {
+  const byId = new Map(presets.map((preset) => [preset.id, preset]));
+
+  it.each(referenceRows)("%s has a preset at its host, or a reason why not", (id, base, formats) => {
+    const preset = byId.get(renamed[id] ?? id);
+    if (preset === undefined) {
+      expect([id, without[id]]).toEqual([id, expect.any(String)]);
+      expect(without[id] === "names no base URL").toBe(base.startsWith("{"));
+      return;
+    }
+    expect(without[id]).toBeUndefined();
+    // Our gaps have three names, the list's have many.
+    const hostOf = (url: string): string | undefined =>
+      /^https?:\/\/([^/]+)/.exec(url.replaceAll(/\{\w+\}/g, "_"))?.[1];
+    const host = id === "modal" ? "_--_.modal.run" : hostOf(base);
+    expect(hostOf(preset.baseUrl)?.replace("_.modal.run", "_--_.modal.run")).toBe(host);
+    const spoken = formats.split(" ").flatMap((format) => dialectOf[format] ?? []);
+    expect(spoken.filter((dialect) => !(preset.dialects as string[]).includes(dialect))).toEqual([]);
+  });
+
+  it("has a preset for all but seven of its rows", () => {
+    const found = referenceRows.filter(([id]) => byId.has(renamed[id] ?? id));
+    expect([referenceRows.length, found.length]).toEqual([137, 130]);
+  });
+});
 
 describe("the presets", () => {
   it.each(presets.map((preset) => [preset.id, preset] as const))("%s has the shape of a row", (_, preset) => {
@@ -66,6 +142,7 @@ describe("the presets", () => {
       ({ dialects, usageOnRequest }) => dialects.includes("openai-chat") && !usageOnRequest,
     );
     expect(silent.map(({ id }) => id)).toEqual([
+      "azure",
       "codestral",
       "cohere-openai-compat",
       "groq",

@@ -71,7 +71,11 @@ describe("the registry", () => {
 
   it("takes a new id with nothing but a base URL as OpenAI-compatible", () => {
     const provider = create({ "my-gpu": { baseUrl: "http://10.0.0.7:8000/v1" } }).get("my-gpu");
-    expect(provider).toMatchObject({ telemetryName: "my_gpu", dialects: ["openai-chat", "embeddings"], keyEnv: [] });
+    expect(provider).toMatchObject({
+      telemetryName: "my_gpu",
+      dialects: ["openai-chat", "openai-responses", "embeddings"],
+      keyEnv: [],
+    });
   });
 
   it("cannot be changed afterwards", () => {

@@ -76,6 +76,58 @@ describe("the status of a price", () => {
     expect(price).toEqual({ status: "exact", nanoUsd: 20_000, pricedModel: "text-embedding-3-small" });
   });
 
+  it.each([
+    // 0.36 USD an hour is 100,000 nano-dollars a second.
+    ["a second of a recording", openai, "whisper-1", { inputAudioSeconds: 6.5 }, 650_000],
+    // 0.111 USD an hour, and ten seconds at the least.
+    [
+      "Groq's shortest recording",
+      { id: "groq", priceId: "groq" },
+      "whisper-large-v3",
+      { inputAudioSeconds: 2 },
+      308_333,
+    ],
+    [
+      "a longer one at Groq",
+      { id: "groq", priceId: "groq" },
+      "whisper-large-v3",
+      { inputAudioSeconds: 3600 },
+      111_000_000,
+    ],
+    // 0.18 USD an hour; Mistral states tokens beside the length, which have no price.
+    [
+      "the length alone, where tokens are told beside it",
+      { id: "mistral", priceId: "mistral" },
+      "voxtral-mini-2602",
+      { inputAudioSeconds: 10, inputTokens: 700, outputTokens: 30 },
+      500_000,
+    ],
+    // 5 and 40 USD per million tokens, 10 for those of images: 14 × 5000 + 20 × 10,000 + 272 × 40,000.
+    [
+      "the tokens of an image",
+      openai,
+      "gpt-image-1",
+      { inputTokens: 34, inputImageTokens: 20, outputTokens: 272, outputImageTokens: 272, outputImages: 1 },
+      11_150_000,
+    ],
+  ])("charges %s", (_, provider, model, stated, nanoUsd) => {
+    const price = pricer.price({ provider, models: { request: model }, usage: stated, epochMs });
+    expect(price).toEqual({ status: "exact", nanoUsd, pricedModel: model });
+  });
+
+  it.each([
+    ["images", "gpt-image-1", { outputImages: 2 }],
+    ["images of a model that is billed by them", "dall-e-3", { outputImages: 2 }],
+    ["characters", "gpt-4o-mini-tts", { inputCharacters: 100 }],
+    ["characters of a model that is billed by them", "tts-1", { inputCharacters: 100 }],
+    ["seconds of a model that is billed by tokens", "gpt-4o-transcribe", { inputAudioSeconds: 3 }],
+    ["tokens of a model that is billed by seconds", "whisper-1", { inputTokens: 3, outputTokens: 3 }],
+    ["searches", "gpt-4o-mini", { searchUnits: 1 }],
+  ])("is missing, and never 0, where only %s are told", (_, model, stated) => {
+    const price = pricer.price({ provider: openai, models: { request: model }, usage: stated, epochMs });
+    expect(price).toEqual({ status: "missing" });
+  });
+
   it("is missing when tokens were written but the catalogue prices only input", () => {
     const models = { request: "text-embedding-3-small" };
     expect(pricer.price({ provider: openai, models, usage, epochMs }).status).toBe("missing");

@@ -5,9 +5,11 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import { AlwaysOnSampler, type ReadableSpan } from "@opentelemetry/sdk-trace";
 import { describe, expect, it } from "vitest";
+import type { AttributeMap } from "../../../src/telemetry/attributes.ts";
 import { BoundedBatch, type ItemExporter } from "../../../src/telemetry/batch.ts";
 import { DirectLogRecord } from "../../../src/telemetry/direct-log.ts";
 import { DirectSpan } from "../../../src/telemetry/direct-span.ts";
+import { ProtobufWriter } from "../../../src/telemetry/protobuf-writer.ts";
 import { createLogIntake, createSpanIntake, type Encoded, type Intake } from "../../../src/telemetry/otlp.ts";
 
 type Serialize = (items: unknown[]) => Uint8Array;
@@ -116,7 +118,9 @@ function buildDirectSpan(): DirectSpan {
   return span;
 }
 
-function buildDirectLogRecord(): DirectLogRecord {
+function buildDirectLogRecord(
+  values: AttributeMap = new Map<string, unknown>(Object.entries(content)),
+): DirectLogRecord {
   const origin = { resource, scope, maxValueLength: Infinity, onEmit: () => {} };
   return new DirectLogRecord(origin, {
     eventName: "gen_ai.client.inference.operation.details",
@@ -124,7 +128,7 @@ function buildDirectLogRecord(): DirectLogRecord {
     severityText: "DEBUG",
     epochMs: 1_795_236_000_123.456,
     spanContext: parent,
-    values: new Map<string, unknown>(Object.entries(content)),
+    values,
   });
 }
 
@@ -166,14 +170,15 @@ const records: [string, ReadableLogRecord[]][] = [
 /** What reaches the exporter's transport for these items, by way of the batch. */
 async function sendThrough<Item>(
   exporter: OTLPTraceExporter | OTLPLogExporter,
-  createIntake: (exporter: object, batch: BoundedBatch<Item>) => Intake<Item>,
+  createIntake: (exporter: object, batch: BoundedBatch<Item>, writer: ProtobufWriter) => Intake<Item>,
   items: Item[],
+  writer = new ProtobufWriter(),
 ): Promise<{ ours: Uint8Array[]; intake: Intake<Item>; batch: BoundedBatch<Item> }> {
   const batch = new BoundedBatch<Item>(exporter as unknown as ItemExporter<Item>, settings, {
     onDrop: () => {},
     onFailure: () => {},
   });
-  const intake = createIntake(exporter, batch);
+  const intake = createIntake(exporter, batch, writer);
   const ours: Uint8Array[] = [];
   const transport = {
     send: async (bytes: Uint8Array) => {
@@ -220,6 +225,21 @@ describe("OTLP bytes", () => {
     expect(Buffer.from(ours[0] ?? []).equals(Buffer.from(theirs(items)))).toBe(true);
   });
 
+  it("writes a record that shares its span's attributes as the SDK does, also after they grew", async () => {
+    const writer = new ProtobufWriter();
+    const span = buildDirectSpan();
+    await sendThrough(new OTLPTraceExporter({ url: "http://127.0.0.1:1/" }), createSpanIntake, [span], writer);
+    const exporter = new OTLPLogExporter({ url: "http://127.0.0.1:1/" });
+    const theirs = serializerOf(exporter);
+    const sharing = [buildDirectLogRecord(span.values), buildDirectLogRecord(span.values)];
+    const { ours, intake } = await sendThrough(exporter, createLogIntake, sharing, writer);
+    expect(Buffer.from(ours[0] ?? []).equals(Buffer.from(theirs(sharing)))).toBe(true);
+    span.values.set("later", 1);
+    for (const item of sharing) intake.add(item, 1);
+    await intake.flush();
+    expect(Buffer.from(ours[1] ?? []).equals(Buffer.from(theirs(sharing)))).toBe(true);
+  });
+
   it("counts the bytes that wait, and drops what goes beyond the queue's share of memory", () => {
     const exporter = new OTLPTraceExporter({ url: "http://127.0.0.1:1/" });
     const batch = new BoundedBatch<ReadableSpan | Encoded>(
@@ -227,7 +247,7 @@ describe("OTLP bytes", () => {
       { ...settings, maxQueueBytes: 100_000 },
       { onDrop: () => {}, onFailure: () => {} },
     );
-    const intake = createSpanIntake(exporter, batch);
+    const intake = createSpanIntake(exporter, batch, new ProtobufWriter());
     // Each has an attribute of 40,000 bytes.
     for (let index = 0; index < 5; index++) intake.add(buildSpan(), 1);
     expect(batch.accounting()).toMatchObject({ produced: 5, dropped: 3 });
@@ -238,9 +258,9 @@ describe("OTLP bytes", () => {
       onDrop: () => {},
       onFailure: () => {},
     });
-    expect(createSpanIntake({}, batch)).toBe(batch);
+    expect(createSpanIntake({}, batch, new ProtobufWriter())).toBe(batch);
     const altered = new OTLPTraceExporter({ url: "http://127.0.0.1:1/" });
     Reflect.set(altered, "_delegate", {});
-    expect(createSpanIntake(altered, batch)).toBe(batch);
+    expect(createSpanIntake(altered, batch, new ProtobufWriter())).toBe(batch);
   });
 });

@@ -153,12 +153,17 @@ describe("attributes", () => {
         "outrider.provider": "openai",
         "outrider.relay.mode": "splice",
         "outrider.request.id": "00000000000000000000000000000000",
+        "outrider.request.unread": "corrupt",
         "outrider.session.id": "s-1",
         "outrider.stream.end": "complete",
         "outrider.tag.feature": "search",
         "outrider.usage.input_tokens": 100,
         "outrider.usage.output_tokens": 50,
         "outrider.user.id": "u-1",
+        "outrider.websocket.close_code": 1000,
+        "outrider.websocket.closed_by": "client",
+        "outrider.websocket.responses": 2,
+        "outrider.websocket.unread_messages": 1,
         "server.address": "127.0.0.1",
         "server.port": 4141,
         "url.path": "/v1/chat/completions",
@@ -361,9 +366,10 @@ describe("status", () => {
   });
 
   test("of an attempt with a status of 400 and no failure is the status", async () => {
-    const [attempt] = await report(
+    const spans = await report(
       buildRecord({ groups: [buildGroup({ attempts: [buildAttempt({ statusCode: 418 })] })] }),
     );
+    const attempt = spans.find((span) => span.attributes["http.response.status_code"] === 418);
     expect(attempt?.attributes["error.type"]).toBe("418");
     expect(attempt?.status.code).toBe(SpanStatusCode.ERROR);
   });

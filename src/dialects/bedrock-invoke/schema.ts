@@ -1,0 +1,88 @@
+// Room dialects, bedrock-invoke: what the wire says. InvokeModel carries each model provider's own body; Amazon adds members
+// named `amazon-bedrock-…` and headers (@aws-sdk/client-bedrock-runtime 3.1162.0, read 2026-11-21; recorded traffic).
+
+import type { Extensions, UnifiedFinishReason } from "../../canonical/index.ts";
+import type { JsonObject } from "../json/fields.ts";
+
+/** Id of this dialect, and the key of its bag in `extensions`. A body read by another dialect keeps its leftovers under that one's id. */
+export const dialectId = "bedrock-invoke";
+
+/** The bag of this dialect, or nothing where there is nothing to keep. */
+export function ownExtensions(bag: JsonObject | undefined): { extensions?: Extensions } {
+  return bag === undefined || Object.keys(bag).length === 0 ? {} : { extensions: { [dialectId]: bag } };
+}
+
+/** A field for spreading into a node; nothing when the value is undefined. */
+export function optional<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [key in K]: V });
+}
+
+/** The first of these members that is a text. */
+export function firstText(object: JsonObject, keys: readonly string[]): { key: string; text: string } | undefined {
+  for (const key of keys) {
+    const text = object[key];
+    if (typeof text === "string") return { key, text };
+  }
+  return undefined;
+}
+
+/**
+ * Finish reasons of the families that complete a prompt, in lower case: Titan (`finish`, `stop_criteria_met`,
+ * `content_filtered`), Llama and Mistral (`stop`, `length`), Claude's older models (`stop_sequence`, `max_tokens`),
+ * Cohere (`complete`, `error_toxic`), Jurassic (`endoftext`); `intervened` is Amazon's guardrail.
+ */
+const finishReasons = new Map<string, UnifiedFinishReason>([
+  ["finish", "stop"],
+  ["finished", "stop"],
+  ["stop", "stop"],
+  ["stop_sequence", "stop"],
+  ["stop_criteria_met", "stop"],
+  ["complete", "stop"],
+  ["endoftext", "stop"],
+  ["length", "length"],
+  ["max_tokens", "length"],
+  ["content_filtered", "content_filter"],
+  ["error_toxic", "content_filter"],
+  ["intervened", "content_filter"],
+]);
+
+/** The word of the GenAI conventions for a finish reason; `error` for one that is not known. */
+export function unifyFinishReason(raw: string): UnifiedFinishReason {
+  return finishReasons.get(raw.toLowerCase()) ?? "error";
+}
+
+/** What Amazon added to a provider's body: the metrics of a stream's last chunk, and facts about guardrails. */
+export interface AmazonMembers {
+  body: JsonObject;
+  metrics: JsonObject | undefined;
+  facts: JsonObject | undefined;
+}
+
+const amazonPrefix = "amazon-bedrock-";
+
+/** Name of the member with a stream's counts. */
+export const metricsKey = "amazon-bedrock-invocationMetrics";
+
+/** Takes Amazon's members out of a provider's body. */
+export function splitAmazonMembers(whole: JsonObject): AmazonMembers {
+  const keys = Object.keys(whole).filter((key) => key.startsWith(amazonPrefix));
+  if (keys.length === 0) return { body: whole, metrics: undefined, facts: undefined };
+  const body: JsonObject = { ...whole };
+  const facts: JsonObject = {};
+  for (const key of keys) {
+    delete body[key];
+    if (key !== metricsKey) facts[key] = whole[key];
+  }
+  const metrics = whole[metricsKey];
+  const isObject = typeof metrics === "object" && metrics !== null && !Array.isArray(metrics);
+  return {
+    body,
+    metrics: isObject ? (metrics as JsonObject) : undefined,
+    facts: Object.keys(facts).length === 0 ? undefined : facts,
+  };
+}
+
+/** A guardrail put its own words in the place of the model's, or masked some of them. */
+export function isIntervened(facts: JsonObject | undefined): boolean {
+  return facts?.["amazon-bedrock-guardrailAction"] === "INTERVENED";
+}

@@ -1,0 +1,64 @@
+// Room dialects, gemini-generate-content: a whole answer as the canonical response.
+// Invariant: every field of the body is in the canonical form or in `extensions`, but for the vectors of embeddings; nothing throws.
+
+import type { Choice, InferenceResponse } from "../../canonical/index.ts";
+import type { Operation } from "../dialect.ts";
+import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { decodeEmbeddingResponse } from "./embedding.ts";
+import { decodePart, decodeRole } from "./message.ts";
+import { optional, ownExtensions, readBlockReason, readFinishReason } from "./schema.ts";
+import { decodeUsage, readServiceTier } from "./usage.ts";
+
+/**
+ * Decodes an answer. A prompt that was refused has no candidates and is one empty choice, filtered (wire.md §2.6). A count of
+ * the token counter is no usage (nothing was spent): it stays in the extensions.
+ */
+export function decodeResponse(body: JsonObject, operation: Operation): InferenceResponse {
+  if (operation.kind === "count_tokens") return { choices: [], ...ownExtensions(body) };
+  return operation.name === "embeddings" ? decodeEmbeddingResponse(body) : decodeGeneration(body);
+}
+
+/** Decodes one answer, or one chunk of a stream, which has the same shape. */
+export function decodeGeneration(body: JsonObject): InferenceResponse {
+  const fields = new FieldReader(body);
+  const usage = fields.object("usageMetadata");
+  const candidates = fields.array("candidates") ?? [];
+  const blocked = candidates.length === 0 ? readBlockReason(body["promptFeedback"]) : undefined;
+  const response: InferenceResponse = {
+    ...optional("id", fields.filledString("responseId")),
+    ...optional("model", fields.filledString("modelVersion")),
+    choices:
+      blocked === undefined
+        ? candidates.map(decodeCandidate)
+        : [{ index: 0, message: { role: "assistant", parts: [] }, finishReason: blocked }],
+    ...optional("usage", usage === undefined ? undefined : decodeUsage(usage)),
+    ...optional("serviceTier", readServiceTier(usage)),
+  };
+  return { ...response, ...ownExtensions(fields.rest()) };
+}
+
+/** Vertex leaves out every index, the Gemini API sometimes that of the first candidate (recorded): the place says it then. */
+function decodeCandidate(wire: unknown, place: number): Choice {
+  if (!isJsonObject(wire)) {
+    return { index: place, message: { role: "assistant", parts: [] }, ...ownExtensions({ value: wire }) };
+  }
+  const fields = new FieldReader(wire);
+  const content = fields.nested("content");
+  const parts = (content?.array("parts") ?? []).map(decodePart);
+  const called = parts.some(({ type }) => type === "tool_call");
+  const finishReason = readFinishReason(wire["finishReason"], called);
+  if (finishReason !== undefined) fields.skip("finishReason");
+  return {
+    index: readIndex(fields) ?? place,
+    message: { role: decodeRole(content?.string("role"), "assistant"), parts },
+    ...optional("finishReason", finishReason),
+    ...ownExtensions(fields.rest()),
+  };
+}
+
+function readIndex(fields: FieldReader): number | undefined {
+  const index = fields.number("index");
+  if (index !== undefined && Number.isSafeInteger(index) && index >= 0) return index;
+  fields.putBack("index");
+  return undefined;
+}

@@ -1,0 +1,76 @@
+// Room dialects, gemini-generate-content: usage objects as canonical counts.
+// Invariant: a count that the wire leaves out stays absent, though Google leaves out zeros too.
+
+import type { Usage } from "../../canonical/index.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { optional } from "./schema.ts";
+
+/**
+ * Decodes one `usageMetadata`, or several of one stream merged. The cache is part of the prompt; the prompt of server-side
+ * tools and the thoughts stand beside prompt and candidates and are added (wire.md §1.13; simonw/llm-gemini#75, vercel/ai#6082).
+ */
+export function decodeUsage(raw: JsonObject): Usage {
+  const prompt = readCount(raw, "promptTokenCount");
+  const toolPrompt = readCount(raw, "toolUsePromptTokenCount");
+  const thoughts = readCount(raw, "thoughtsTokenCount");
+  const input = addModalities(raw, "promptTokensDetails", "promptTokenDetails", "toolUsePromptTokensDetails");
+  const cached = addModalities(raw, "cacheTokensDetails");
+  const output = addModalities(raw, "candidatesTokensDetails", "responseTokensDetails");
+  return {
+    // Without the prompt the whole is not known.
+    ...optional("inputTokens", prompt === undefined ? undefined : prompt + (toolPrompt ?? 0)),
+    ...optional("outputTokens", addCounts(readCount(raw, "candidatesTokenCount"), thoughts)),
+    ...optional("cacheReadTokens", readCount(raw, "cachedContentTokenCount")),
+    ...optional("reasoningTokens", thoughts),
+    ...optional("inputTextTokens", input.get("TEXT")),
+    ...optional("inputAudioTokens", input.get("AUDIO")),
+    ...optional("inputImageTokens", input.get("IMAGE")),
+    ...optional("inputVideoTokens", input.get("VIDEO")),
+    ...optional("cacheReadTextTokens", cached.get("TEXT")),
+    ...optional("cacheReadAudioTokens", cached.get("AUDIO")),
+    ...optional("cacheReadImageTokens", cached.get("IMAGE")),
+    ...optional("outputTextTokens", output.get("TEXT")),
+    ...optional("outputAudioTokens", output.get("AUDIO")),
+    ...optional("outputImageTokens", output.get("IMAGE")),
+    ...optional("outputVideoTokens", output.get("VIDEO")),
+    raw,
+  };
+}
+
+/** The tier that answered, as only the usage says it. */
+export function readServiceTier(raw: JsonObject | undefined): string | undefined {
+  const tier = raw?.["serviceTier"];
+  return typeof tier === "string" ? tier : undefined;
+}
+
+/** A whole number ≥ 0; undefined for anything else, null included. */
+export function readCount(object: unknown, key: string): number | undefined {
+  const value = isJsonObject(object) ? object[key] : undefined;
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+/** Both counts together; undefined when neither is stated. */
+export function addCounts(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0);
+}
+
+/**
+ * As numbers under `$alt=json;enum-encoding=int` (recorded). The pages of a document are read as images, 258 tokens each
+ * (recorded), and count as such with genai-prices too (its usage oracle).
+ */
+const modalityNames = ["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "IMAGE"];
+
+function addModalities(raw: JsonObject, ...keys: string[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const key of keys) {
+    const details = raw[key];
+    if (!Array.isArray(details)) continue;
+    for (const detail of details as unknown[]) {
+      const count = readCount(detail, "tokenCount");
+      const stated = isJsonObject(detail) ? detail["modality"] : undefined;
+      const name = typeof stated === "number" ? modalityNames[stated] : stated === "DOCUMENT" ? "IMAGE" : stated;
+      if (typeof name === "string" && count !== undefined) sums.set(name, (sums.get(name) ?? 0) + count);
+    }
+  }
+  return sums;
+}

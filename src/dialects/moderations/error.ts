@@ -1,0 +1,2 @@
+// Room dialects, moderations: errors are those of the OpenAI wire.
+export { decodeError, encodeError, encodeStreamError } from "../openai-chat/error.ts";

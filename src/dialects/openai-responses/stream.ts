@@ -1,0 +1,216 @@
+// Room dialects, openai-responses: turns one stream's frames into canonical events.
+// Invariant: never throws; an event that is unknown or fits no item becomes `unrecognized`, without any of its content.
+
+import type { StreamEvent } from "../../canonical/index.ts";
+import type { EventDecoder, Frame, Operation } from "../dialect.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { decodeError, decodeStreamError } from "./error.ts";
+import { callSlot } from "./item.ts";
+import { createItemDecoder, type ItemDecoder } from "./item-stream.ts";
+import { decodeHead, hasAnswer, readFinishReason } from "./response.ts";
+import { filledText, progressEvents } from "./schema.ts";
+
+/**
+ * Starts the decoder of one stream.
+ * - Id and model are told with the first event that has the response; all else about it, usage too, with the terminal one
+ *   (`completed`, `incomplete`, `failed`, `cancelled`), whose word is the last.
+ * - A stream that ends without a terminal event has no `response_end`.
+ * - After the terminal event nothing counts, but for a `response.created` with another id, which begins anew: the parts go
+ *   on counting, and the last response's facts stand (several answers in one body are recorded).
+ */
+export function createStreamDecoder(operation: Operation): EventDecoder {
+  return new ResponseStreamDecoder(operation);
+}
+
+/** Cap of a name the provider chose, in characters: it goes into logs and counters. */
+const maxNameLength = 64;
+
+const choice = 0;
+
+class ResponseStreamDecoder implements EventDecoder {
+  readonly #operation: Operation;
+  #items: ItemDecoder = createItemDecoder(0);
+  /** The response as last stated, without its output; undefined once its facts were told. */
+  #response: JsonObject | undefined;
+  #id: string | undefined;
+  #hasEnded = false;
+  /** The last numbered event's text: some clients' retries and resumptions repeat one. */
+  #lastData: string | undefined;
+
+  constructor(operation: Operation) {
+    this.#operation = operation;
+  }
+
+  push(frame: Frame): StreamEvent[] {
+    if (frame.commentOnly === true) return [{ type: "keepalive" }];
+    const { data } = frame;
+    // Sent after the terminal event by OpenRouter and Bedrock (recorded); it ends nothing by itself.
+    if (data.length < 16 && data.trim() === "[DONE]") return [];
+    const body = parseObject(data);
+    const name = (body === undefined ? undefined : filledText(body["type"])) ?? frame.event ?? "unreadable";
+    if (name === "ping" || name === "keepalive") return [{ type: "keepalive" }];
+    if (frame.event === "error" || name === "error") return [{ type: "error", error: decodeStreamError(body) }];
+    if (body === undefined) return [unrecognized(name)];
+    if (body["type"] === undefined && body["error"] !== undefined) {
+      const error = decodeError(body);
+      if (error !== undefined) return [{ type: "error", error }];
+    }
+    if (this.#isRepeated(body, data)) return [];
+    const events: StreamEvent[] = [];
+    return this.#decode(name, body, events) ? events : [unrecognized(name)];
+  }
+
+  end(): StreamEvent[] {
+    const events: StreamEvent[] = [];
+    if (this.#hasEnded) return events;
+    this.#hasEnded = true;
+    this.#items.close(events);
+    if (this.#response !== undefined) this.#tellHead(this.#response, events);
+    return events;
+  }
+
+  #isRepeated(body: JsonObject, data: string): boolean {
+    const number = body["sequence_number"];
+    // Some servers number every event 0.
+    if (typeof number !== "number" || number <= 0) return false;
+    if (data === this.#lastData) return true;
+    this.#lastData = data;
+    return false;
+  }
+
+  #decode(name: string, body: JsonObject, events: StreamEvent[]): boolean {
+    if (name === "response.created") return this.#begin(body, events);
+    if (this.#hasEnded) return true;
+    switch (name) {
+      case "response.queued":
+      case "response.in_progress":
+        return this.#begin(body, events);
+      case "response.completed":
+      case "response.incomplete":
+      case "response.failed":
+      case "response.cancelled":
+        return this.#finish(body, events);
+      case "response.output_item.added":
+        return this.#items.announce(body);
+      case "response.output_item.done":
+        return this.#items.complete(body, events);
+      default:
+        return this.#decodePart(name, body, events) || progressEvents.has(name);
+    }
+  }
+
+  #decodePart(name: string, body: JsonObject, events: StreamEvent[]): boolean {
+    const items = this.#items;
+    const content = `content/${indexOf(body["content_index"])}`;
+    const summary = `summary/${indexOf(body["summary_index"])}`;
+    switch (name) {
+      case "response.output_text.delta":
+      case "response.refusal.delta":
+      case "response.reasoning_text.delta":
+        return items.append(body, content, body["delta"], events);
+      case "response.output_text.done":
+      case "response.reasoning_text.done":
+        return items.append(body, content, body["text"], events, true);
+      case "response.refusal.done":
+        return items.append(body, content, body["refusal"], events, true);
+      case "response.reasoning_summary_text.delta":
+        return items.append(body, summary, body["delta"], events);
+      case "response.reasoning_summary_text.done":
+        return items.append(body, summary, body["text"], events, true);
+      case "response.function_call_arguments.delta":
+      case "response.custom_tool_call_input.delta":
+        return items.append(body, callSlot, body["delta"], events);
+      case "response.function_call_arguments.done":
+        return items.append(body, callSlot, body["arguments"], events, true);
+      case "response.custom_tool_call_input.done":
+        return items.append(body, callSlot, body["input"], events, true);
+      case "response.content_part.added":
+      case "response.content_part.done":
+      // Bedrock's word (recorded).
+      case "response.reasoning_part.added":
+      case "response.reasoning_part.done":
+        return items.describe(body, content, events);
+      case "response.reasoning_summary_part.added":
+      case "response.reasoning_summary_part.done":
+        return items.describe(body, summary, events);
+      case "response.output_text.annotation.added":
+        return items.annotate(body, content);
+      default:
+        return false;
+    }
+  }
+
+  #begin(body: JsonObject, events: StreamEvent[]): boolean {
+    const { response } = body;
+    if (!isJsonObject(response)) return false;
+    const id = filledText(response["id"]);
+    if (this.#hasEnded) {
+      if (id === undefined || id === this.#id) return true;
+      this.#hasEnded = false;
+      this.#items = createItemDecoder(this.#items.nextPart);
+    }
+    const isNews = this.#response === undefined;
+    const { output: _output, ...facts } = response;
+    this.#response = facts;
+    this.#id = id;
+    const model = filledText(response["model"]);
+    if (isNews) {
+      events.push({
+        type: "response_start",
+        ...(id === undefined ? {} : { id }),
+        ...(model === undefined ? {} : { model }),
+      });
+    }
+    return true;
+  }
+
+  #finish(body: JsonObject, events: StreamEvent[]): boolean {
+    const { response, type: _type, sequence_number: _number, ...beside } = body;
+    if (!isJsonObject(response)) return false;
+    this.#hasEnded = true;
+    this.#lastData = undefined;
+    this.#id = filledText(response["id"]) ?? this.#id;
+    const items = this.#items;
+    // ChatGPT's own backend leaves the output empty that it streamed (recorded).
+    if (Array.isArray(response["output"])) items.settle(response["output"], events);
+    items.close(events);
+    this.#response = undefined;
+    // GitHub Copilot's `copilot_usage` stands beside the response, and inside one that is not streamed (recorded).
+    const usage = this.#tellHead({ ...response, ...beside }, events);
+    const finishReason = readFinishReason(response, items.calls);
+    if (finishReason !== undefined && hasAnswer(response, items.partCount, finishReason)) {
+      if (items.partCount === 0) events.push({ type: "choice_start", choice, role: "assistant" });
+      events.push({ type: "choice_end", choice, finishReason });
+    }
+    if (usage !== undefined) events.push({ type: "usage", usage });
+    const error = isJsonObject(response["error"]) ? decodeError(response) : undefined;
+    if (error !== undefined) events.push({ type: "error", error });
+    events.push({ type: "response_end" });
+    return true;
+  }
+
+  #tellHead(response: JsonObject, events: StreamEvent[]): ReturnType<typeof decodeHead>["usage"] {
+    const { head, usage } = decodeHead(response, this.#operation);
+    events.push({ type: "response_start", ...head });
+    return usage;
+  }
+}
+
+function unrecognized(name: string): StreamEvent {
+  return { type: "unrecognized", name: name.slice(0, maxNameLength) };
+}
+
+/** An index where there is one; compatible servers may leave out the only part's. */
+function indexOf(value: unknown): number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0;
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  if (text === "") return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

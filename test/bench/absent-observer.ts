@@ -1,0 +1,29 @@
+// Bench: stands in for src/proxy/observer.ts in a bundle that relays without looking, so that what observing costs can be measured.
+import type { Observation, Observer } from "../../src/proxy/observer.ts";
+
+const nothing: Observation = {
+  response: undefined,
+  providerError: undefined,
+  usage: undefined,
+  finished: true,
+  outputCharacters: 0,
+  unrecognizedEvents: 0,
+  corrupt: false,
+  failed: false,
+};
+
+const blind: Observer = {
+  terminalSeen: false,
+  overflowed: false,
+  midFrame: false,
+  frames: () => undefined,
+  observeFrames: () => false,
+  observeChunk: () => false,
+  endFrames: () => [],
+  finish: () => nothing,
+};
+
+/** An observer that sees nothing. */
+export function createObserver(): Observer {
+  return blind;
+}

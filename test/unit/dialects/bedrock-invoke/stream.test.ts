@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { bedrockInvoke } from "../../../../src/dialects/bedrock-invoke/index.ts";
+import type { Frame, Operation } from "../../../../src/dialects/dialect.ts";
+import { foldEvents } from "../../../support/stream-decoding.ts";
+
+const operation: Operation = { kind: "chat", name: "chat", route: "/", path: "", stream: true };
+
+const chunk = (event: unknown): Frame => ({
+  event: "chunk",
+  data: JSON.stringify({ bytes: Buffer.from(JSON.stringify(event)).toString("base64"), p: "abc" }),
+  raw: Buffer.alloc(0),
+});
+
+function decode(...frames: Frame[]) {
+  const decoder = bedrockInvoke.eventDecoder(operation);
+  return [...frames.flatMap((item) => decoder.push(item)), ...decoder.end()];
+}
+
+const metrics = { inputTokenCount: 5, outputTokenCount: 6, invocationLatency: 7 };
+const metricsKey = "amazon-bedrock-invocationMetrics";
+
+describe("bedrock-invoke stream", () => {
+  it("prefers the family's own counts to the metrics, and keeps both", () => {
+    const events = decode(
+      chunk({
+        type: "message_start",
+        message: { id: "i", role: "assistant", content: [], usage: { input_tokens: 1 } },
+      }),
+      chunk({ type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 2 } }),
+      chunk({ type: "message_stop", [metricsKey]: metrics }),
+    );
+    expect(events.at(-1)).toEqual({ type: "response_end" });
+    expect(foldEvents(events).usage).toEqual({
+      inputTokens: 1,
+      outputTokens: 2,
+      raw: { input_tokens: 1, output_tokens: 2, [metricsKey]: metrics },
+    });
+  });
+
+  it("takes the metrics where the family states nothing, the cache added", () => {
+    const cached = { ...metrics, cacheReadInputTokenCount: 10, cacheWriteInputTokenCount: 100 };
+    const events = decode(chunk({ outputs: [{ text: "a", stop_reason: "stop" }], [metricsKey]: cached }));
+    expect(foldEvents(events).usage).toEqual({
+      inputTokens: 115,
+      outputTokens: 6,
+      cacheReadTokens: 10,
+      cacheWriteTokens: 100,
+      raw: { [metricsKey]: cached },
+    });
+    expect(events.filter(({ type }) => type === "response_end")).toHaveLength(1);
+  });
+
+  it("ends a prompt family's stream without metrics once its reason was told, and not before", () => {
+    const open = chunk({ generation: "a", stop_reason: null });
+    expect(decode(open).at(-1)?.type).toBe("part_delta");
+    expect(decode(open, chunk({ generation: "b", stop_reason: "length" })).at(-1)?.type).toBe("response_end");
+  });
+
+  it("ends all of Cohere's generations with one chunk", () => {
+    const events = decode(
+      chunk({ index: 0, is_finished: false, text: "a" }),
+      chunk({ index: 1, is_finished: false, text: "b" }),
+      chunk({ index: 0, is_finished: false, text: "c" }),
+      chunk({ is_finished: true, finish_reason: "COMPLETE" }),
+    );
+    expect(foldEvents(events).choices).toEqual(
+      ["ac", "b"].map((content, index) => ({
+        index,
+        message: { role: "assistant", parts: [{ type: "text", content }] },
+        finishReason: { unified: "stop", raw: "COMPLETE" },
+      })),
+    );
+  });
+
+  it("reads chat chunks that write stop_reason", () => {
+    const events = decode(
+      chunk({ choices: [{ index: 0, message: { role: "assistant", content: "hi" }, stop_reason: null }] }),
+      chunk({ choices: [{ index: 0, delta: { content: "" }, stop_reason: "stop" }], [metricsKey]: metrics }),
+    );
+    const response = foldEvents(events);
+    expect(response.choices[0]?.finishReason).toEqual({ unified: "stop", raw: "stop" });
+    expect(response.usage?.inputTokens).toBe(5);
+    expect(events.at(-1)).toEqual({ type: "response_end" });
+  });
+
+  it("gives an exception as the provider's error", () => {
+    const frame = {
+      event: "modelTimeoutException",
+      data: '{"message":"late"}',
+      raw: Buffer.alloc(0),
+      exception: true,
+    } as const;
+    expect(decode(frame)).toEqual([{ type: "error", error: { type: "ModelTimeoutException", message: "late" } }]);
+  });
+
+  it.each(["type", "choices", "messageStop", "outputs"])("throws nothing at a %s that nests without end", (key) => {
+    const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+    const event = key === "type" ? `{"type":"x","a":${deep}}` : `{"${key}":[${deep}]}`;
+    const data = JSON.stringify({ bytes: Buffer.from(event).toString("base64") });
+    expect(decode({ event: "chunk", data, raw: Buffer.alloc(0) }).map(({ type }) => type)).toEqual(["unrecognized"]);
+  });
+
+  it.each([
+    { event: "chunk", data: "" },
+    { event: "chunk", data: "[]" },
+    { event: "chunk", data: '{"bytes":"!!"}' },
+    { event: "chunk", data: '{"bytes":"bnVsbA=="}' },
+    { event: "chunk", data: '{"unknown":1}' },
+  ])("counts what it cannot read: $data", ({ event, data }) => {
+    expect(decode({ event, data, raw: Buffer.alloc(0) })).toEqual([{ type: "unrecognized", name: "chunk" }]);
+  });
+});
