@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type ConfigExport } from "rolldown";
+import { build, type RolldownOptions } from "rolldown";
 import { loadRecordings, type Recording, requestBytes, responseBytes } from "../support/recordings.ts";
 import { createFrameDecoder, type Framing } from "../../src/dialects/index.ts";
 import { Connection } from "./client.ts";
@@ -104,9 +104,8 @@ function toCase(folder: string, provider: string, recording: Recording, port: nu
 /** The production bundle, with `src/proxy/observer.ts` as it is or replaced. */
 async function bundle(folder: string, isBlind: boolean): Promise<string> {
   const file = join(folder, isBlind ? "blind.mjs" : "seeing.mjs");
-  const { default: config } = (await import("../../rolldown.config.ts")) as { default: ConfigExport };
-  if (typeof config === "function" || Array.isArray(config))
-    throw new Error("the bundle's configuration is one object");
+  const { default: configs } = (await import("../../rolldown.config.ts")) as { default: RolldownOptions[] };
+  const config = configs.find(({ input }) => input === "src/main.ts") ?? {};
   const blind = {
     name: "blind",
     resolveId: (id: string, importer?: string) =>
