@@ -116,6 +116,11 @@ export function pointClients(environment: Environment, dataUrl: string): Record<
   if (environment["AZURE_OPENAI_ENDPOINT"] && !environment["OPENAI_API_KEY"]) {
     pointed["OPENAI_BASE_URL"] = environment["OPENAI_BASE_URL"];
   }
+  // google-genai for Python (3.4.0) reads this one in Vertex mode too, where only the environment asks for that mode.
+  const isVertex = (name: string): boolean => /^(?:true|1)$/i.test(environment[name] ?? "");
+  if (["GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"].some(isVertex)) {
+    pointed["GOOGLE_GEMINI_BASE_URL"] = pointed["GOOGLE_VERTEX_BASE_URL"];
+  }
   const proxied = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].some((name) => environment[name]);
   if (proxied) {
     for (const name of ["NO_PROXY", "no_proxy"]) {

@@ -113,13 +113,9 @@ class StreamObserver implements Observer {
     this.#events = settings.dialect.eventDecoder(settings.operation);
     this.#fold = createFold({ keepContent: settings.keepContent });
     if (!isIdentity(settings.contentEncoding)) {
-      this.#decompression = new Decompression(
-        settings.contentEncoding as string,
-        16 * settings.maxBodyBytes,
-        (bytes) => {
-          if (this.observeFrames(this.#frames.push(bytes))) this.#decodedOutput = true;
-        },
-      );
+      this.#decompression = new Decompression(settings.contentEncoding as string, settings.maxBodyBytes, (bytes) => {
+        if (this.observeFrames(this.#frames.push(bytes))) this.#decodedOutput = true;
+      });
     }
   }
 

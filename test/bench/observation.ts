@@ -1,4 +1,4 @@
-// Bench: what observing costs, by dialect: Outrider beside the same bundle with a blind observer, telemetry off in both, on one core.
+// Bench: what observing costs, by dialect: Outrider beside the same bundle with a blind observer, all telemetry on in both, on one core.
 // Usage: node test/bench/observation.ts [--write]. A recorded answer of middling size for each dialect, whole and streamed (a packet
 // for each event), back to back on 16 connections. Exit code 1 when an answer is wrong or a dialect costs more than the bar.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,12 +19,12 @@ import {
   startNode,
   waitUntilListening,
 } from "./processes.ts";
-import { productionNodeFlags } from "./subjects.ts";
+import { productionNodeFlags, startHarness } from "./subjects.ts";
 
 /** Share of the throughput that observing may cost. */
 const bar = 0.25;
 const connections = 16;
-const [warmUpMs, roundMs, rounds] = [6000, 1500, 5];
+const [warmUpMs, roundMs, rounds] = [4000, 1000, 5];
 const largestAnswer = 20_000;
 
 /** Recording folder and Outrider's provider. */
@@ -175,13 +175,15 @@ async function main(): Promise<number> {
     cores?.harness,
   );
   await waitUntilListening(upstream);
+  const sink = await startHarness("sink", cores?.harness);
   const start = async (entry: string, port: number): Promise<Running> => {
     const base = `http://127.0.0.1:${upstreamPort}`;
     const providers = [...new Set(dialects.map(([, provider]) => provider))];
     const running = startNode([...productionNodeFlags, entry, "run"], port, cores?.subject, {
       OUTRIDER_LISTEN: `127.0.0.1:${port}`,
       OUTRIDER_ADMIN: `127.0.0.1:${await findFreePort()}`,
-      OTEL_SDK_DISABLED: "true",
+      OTEL_TRACES_SAMPLER: "always_on",
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.port}`,
       ...Object.fromEntries(
         providers.map((id) => [
           `OUTRIDER_PROVIDER_${id.toUpperCase()}_BASE_URL`,
@@ -216,7 +218,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${lines.at(-1)}\n`);
   }
   if (process.argv.includes("--write")) writeTable(lines);
-  await Promise.all([seeing.stop(0), blind.stop(0), upstream.stop(0)]);
+  await Promise.all([seeing.stop(0), blind.stop(0), upstream.stop(0), sink.stop(0)]);
   return missed > 0 ? 1 : 0;
 }
 

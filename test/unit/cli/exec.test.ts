@@ -58,6 +58,12 @@ describe("exec", () => {
     expect(pointClients({ ANTHROPIC_FOUNDRY_RESOURCE: "name" }, url)).not.toHaveProperty("ANTHROPIC_FOUNDRY_RESOURCE");
   });
 
+  it.each(["true", "True", "1"])("sends google-genai to Vertex when the environment says %s to it", (value) => {
+    const pointed = pointClients({ GOOGLE_GENAI_USE_VERTEXAI: value }, url);
+    expect(pointed["GOOGLE_GEMINI_BASE_URL"]).toBe(`${url}/vertex`);
+    expect(pointClients({ GOOGLE_GENAI_USE_VERTEXAI: "false" }, url)["GOOGLE_GEMINI_BASE_URL"]).toBe(`${url}/google`);
+  });
+
   it("leaves OPENAI_BASE_URL to an application that has Azure's endpoint and no key of OpenAI", () => {
     const azure = { AZURE_OPENAI_ENDPOINT: "https://name.openai.azure.com" };
     const pointed = pointClients(azure, url);
