@@ -2,7 +2,7 @@
 // Invariant: counts are what the top level states (DESIGN §3), never corrected; `iterations` are kept raw and not added up.
 
 import type { Usage } from "../../canonical/index.ts";
-import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 import { optional } from "./schema.ts";
 
 /**
@@ -34,12 +34,6 @@ export function readServiceTier(message: JsonObject): string | undefined {
   const { usage, service_tier: ownTier } = message;
   const tier = isJsonObject(usage) && typeof usage["service_tier"] === "string" ? usage["service_tier"] : ownTier;
   return typeof tier === "string" ? tier : undefined;
-}
-
-/** A whole number ≥ 0; undefined for anything else, null included. */
-function readCount(object: unknown, key: string): number | undefined {
-  const value = isJsonObject(object) ? object[key] : undefined;
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
 function addCounts(a: number | undefined, b: number | undefined): number | undefined {

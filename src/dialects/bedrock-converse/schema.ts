@@ -2,22 +2,15 @@
 // Covers Converse, ConverseStream and CountTokens of Amazon Bedrock (@aws-sdk/client-bedrock-runtime 3.1162.0, read
 // 2026-11-21; recorded traffic).
 
-import type { Extensions, Modality, UnifiedFinishReason } from "../../canonical/index.ts";
-import type { JsonObject } from "../json/fields.ts";
+import type { Modality, UnifiedFinishReason } from "../../canonical/index.ts";
+import { keepUnder } from "../extensions.ts";
+export { optional } from "../json/fields.ts";
 
 /** Id of this dialect, and the key of its bag in `extensions`. */
 export const dialectId = "bedrock-converse";
 
 /** The bag of this dialect, or nothing where there is nothing to keep. */
-export function ownExtensions(...bags: (JsonObject | undefined)[]): { extensions?: Extensions } {
-  const kept = bags.filter((bag) => bag !== undefined);
-  return kept.length === 0 ? {} : { extensions: { [dialectId]: Object.assign({}, ...kept) as JsonObject } };
-}
-
-/** A field for spreading into a node; nothing when the value is undefined. */
-export function optional<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [key in K]: V });
-}
+export const ownExtensions = keepUnder(dialectId);
 
 const finishReasons = new Map<string, UnifiedFinishReason>([
   ["end_turn", "stop"],

@@ -1,21 +1,16 @@
 // Room dialects, bedrock-invoke: what the wire says. InvokeModel carries each model provider's own body; Amazon adds members
 // named `amazon-bedrock-…` and headers (@aws-sdk/client-bedrock-runtime 3.1162.0, read 2026-11-21; recorded traffic).
 
-import type { Extensions, UnifiedFinishReason } from "../../canonical/index.ts";
+import type { UnifiedFinishReason } from "../../canonical/index.ts";
+import { keepUnder } from "../extensions.ts";
+export { optional } from "../json/fields.ts";
 import type { JsonObject } from "../json/fields.ts";
 
 /** Id of this dialect, and the key of its bag in `extensions`. A body read by another dialect keeps its leftovers under that one's id. */
 export const dialectId = "bedrock-invoke";
 
 /** The bag of this dialect, or nothing where there is nothing to keep. */
-export function ownExtensions(bag: JsonObject | undefined): { extensions?: Extensions } {
-  return bag === undefined || Object.keys(bag).length === 0 ? {} : { extensions: { [dialectId]: bag } };
-}
-
-/** A field for spreading into a node; nothing when the value is undefined. */
-export function optional<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [key in K]: V });
-}
+export const ownExtensions = keepUnder(dialectId);
 
 /** The first of these members that is a text. */
 export function firstText(object: JsonObject, keys: readonly string[]): { key: string; text: string } | undefined {

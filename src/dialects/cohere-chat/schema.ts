@@ -2,22 +2,16 @@
 // Covers Cohere's chat v2, and of v1 chat, generate and embed what telemetry needs (types of cohere-ai 8.1.0, recorded
 // traffic; read 2026-11-21).
 
-import type { Extensions, UnifiedFinishReason } from "../../canonical/index.ts";
+import type { UnifiedFinishReason } from "../../canonical/index.ts";
+import { keepUnder } from "../extensions.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+export { optional } from "../json/fields.ts";
 
 /** Id of this dialect, and the key of its bag in `extensions`. */
 export const dialectId = "cohere-chat";
 
 /** The bag of this dialect, or nothing where there is nothing to keep. */
-export function ownExtensions(...bags: (JsonObject | undefined)[]): { extensions?: Extensions } {
-  const kept = bags.filter((bag) => bag !== undefined);
-  return kept.length === 0 ? {} : { extensions: { [dialectId]: Object.assign({}, ...kept) as JsonObject } };
-}
-
-/** A field for spreading into a node; nothing when the value is undefined. */
-export function optional<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [key in K]: V });
-}
+export const ownExtensions = keepUnder(dialectId);
 
 const finishReasons = new Map<string, UnifiedFinishReason>([
   ["COMPLETE", "stop"],

@@ -3,7 +3,7 @@
 // (recorded: 12 of 212); calls that state no `tokens` (generate, embed) are counted by `billed_units`.
 
 import type { Usage } from "../../canonical/index.ts";
-import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 import { optional } from "./schema.ts";
 
 /**
@@ -40,10 +40,4 @@ export function splitMeta(meta: JsonObject): { usage: Usage | undefined; rest: J
     usage: Object.keys(stated).length === 0 ? undefined : decodeUsage(stated),
     rest: Object.keys(rest).length === 0 ? undefined : rest,
   };
-}
-
-/** A whole number ≥ 0; undefined for anything else, null included. */
-function readCount(object: unknown, key: string): number | undefined {
-  const value = isJsonObject(object) ? object[key] : undefined;
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }

@@ -1,21 +1,16 @@
 // Room dialects, gemini-generate-content: what the wire says. Its words and numbers, and how its leftovers are kept.
 // Covers generateContent and its neighbours at the Gemini API and at Vertex AI (wire.md §1.4, §1.9; recorded traffic; read 2026-11-21).
 
-import type { Extensions, FinishReason, UnifiedFinishReason } from "../../canonical/index.ts";
-import { type FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import type { FinishReason, UnifiedFinishReason } from "../../canonical/index.ts";
+import { keepUnder } from "../extensions.ts";
+import { type FieldReader, isJsonObject } from "../json/fields.ts";
+export { optional } from "../json/fields.ts";
 
 /** Id of this dialect, and the key of its bag in `extensions`. */
 export const dialectId = "gemini-generate-content";
 
 /** The bag of this dialect, or nothing where there is nothing to keep. */
-export function ownExtensions(bag: JsonObject | undefined): { extensions?: Extensions } {
-  return bag === undefined ? {} : { extensions: { [dialectId]: bag } };
-}
-
-/** A field for spreading into a node; nothing when the value is undefined. */
-export function optional<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [key in K]: V });
-}
+export const ownExtensions = keepUnder(dialectId);
 
 const originalNames = new Map<string, string>();
 

@@ -2,7 +2,7 @@
 // Invariant: a count that the wire leaves out stays absent, though Google leaves out zeros too.
 
 import type { Usage } from "../../canonical/index.ts";
-import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 import { optional } from "./schema.ts";
 
 /**
@@ -43,12 +43,6 @@ export function readServiceTier(raw: JsonObject | undefined): string | undefined
   return typeof tier === "string" ? tier : undefined;
 }
 
-/** A whole number ≥ 0; undefined for anything else, null included. */
-export function readCount(object: unknown, key: string): number | undefined {
-  const value = isJsonObject(object) ? object[key] : undefined;
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-}
-
 /** Both counts together; undefined when neither is stated. */
 export function addCounts(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0);
@@ -74,3 +68,5 @@ function addModalities(raw: JsonObject, ...keys: string[]): Map<string, number> 
   }
   return sums;
 }
+
+export { readCount } from "../json/fields.ts";

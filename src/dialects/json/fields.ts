@@ -8,6 +8,17 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A field for spreading into a node; nothing when the value is undefined. */
+export function optional<K extends string, V>(key: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [key in K]: V });
+}
+
+/** A count: a whole number ≥ 0; undefined for anything else, null included. */
+export function readCount(object: unknown, key: string): number | undefined {
+  const value = isJsonObject(object) ? object[key] : undefined;
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
 /** A reader over one object; taking a field marks it as read. */
 export class FieldReader {
   readonly #source: JsonObject;

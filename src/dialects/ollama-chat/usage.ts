@@ -3,7 +3,7 @@
 // cached (recorded: 2024).
 
 import type { Usage } from "../../canonical/index.ts";
-import type { JsonObject } from "../json/fields.ts";
+import { type JsonObject, readCount } from "../json/fields.ts";
 import { optional } from "./schema.ts";
 
 /** Members that are usage; the durations are nanoseconds. */
@@ -26,10 +26,4 @@ export function decodeUsage(body: JsonObject): Usage | undefined {
     ...optional("outputTokens", readCount(raw, "eval_count")),
     raw,
   };
-}
-
-/** A whole number ≥ 0; undefined for anything else. */
-function readCount(object: JsonObject, key: string): number | undefined {
-  const value = object[key];
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }

@@ -1,18 +1,14 @@
 // Room dialects, openai-chat: what the wire says. Its calls, its words, and how they are named elsewhere.
 // Covers chat completions and legacy completions of OpenAI and every compatible provider (openai-node 7.55.0, read 2026-11-21).
 
-import type { Extensions, Modality, UnifiedFinishReason } from "../../canonical/index.ts";
-import type { JsonObject } from "../json/fields.ts";
+import type { Modality, UnifiedFinishReason } from "../../canonical/index.ts";
+import { keepUnder } from "../extensions.ts";
 
 /** Id of this dialect, and the key of its bag in `extensions`. */
 export const dialectId = "openai-chat";
 
 /** The bag of this dialect, or nothing where there is nothing to keep. */
-export function ownExtensions(...bags: (JsonObject | undefined)[]): { extensions?: Extensions } {
-  let own: JsonObject | undefined;
-  for (const bag of bags) if (bag !== undefined) own = { ...own, ...bag };
-  return own === undefined ? {} : { extensions: { [dialectId]: own } };
-}
+export const ownExtensions = keepUnder(dialectId);
 
 /**
  * Finish reasons by the provider's word. Beyond OpenAI's own: `eos` and `eos_token` (Together, Hugging Face),

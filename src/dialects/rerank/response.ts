@@ -2,7 +2,7 @@
 // Invariant: the ranking stays in `extensions` as it came; only who answered and what it cost is canonical.
 
 import type { InferenceResponse, Usage } from "../../canonical/index.ts";
-import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { FieldReader, type JsonObject, readCount } from "../json/fields.ts";
 import { ownExtensions } from "./schema.ts";
 
 /** Decodes a parsed answer. It has no choices. Usage is in `usage`, or in Cohere's `meta`. */
@@ -54,10 +54,4 @@ function decodeMeta(meta: FieldReader | undefined): Usage | undefined {
       ...(tokens === undefined ? {} : { tokens }),
     },
   };
-}
-
-/** A whole number ≥ 0; undefined for anything else, null included. */
-function readCount(object: unknown, key: string): number | undefined {
-  const value = isJsonObject(object) ? object[key] : undefined;
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
