@@ -178,6 +178,10 @@ describe("floods", () => {
     expect([refused.status, refused.ending]).toEqual([0, expect.stringMatching(/closed|reset/)]);
     for (const { socket } of idle) socket.destroy();
     await Promise.all(idle.map(({ closed }) => closed));
+    // The server counts a connection until it has seen its end.
+    const isServed = async (): Promise<boolean> => (await callHttp2(open(), chat, { body }).ended).status === 200;
+    answerPlainly();
+    await expect.poll(isServed, { timeout: 5000 }).toBe(true);
     await answersAgain();
   });
 });
