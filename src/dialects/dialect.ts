@@ -24,7 +24,7 @@ export const dialectIds = [
 export type DialectId = (typeof dialectIds)[number];
 
 /**
- * `gen_ai.operation.name`. The conventions have no word for the last six; those are Outrider's own (docs/telemetry.md).
+ * `gen_ai.operation.name`. The conventions have no word for the last five; those are Outrider's own (docs/telemetry.md).
  */
 export type OperationName =
   | "chat"
@@ -36,14 +36,13 @@ export type OperationName =
   | "image_generation"
   | "speech"
   | "transcription"
-  | "moderation"
-  | "compaction";
+  | "moderation";
 
 /** One call that a dialect knows, as told by method and path alone. */
 export interface Operation {
   /** What the codec dispatches on inside the dialect; each dialect has its own few words. */
   kind: string;
-  /** `gen_ai.operation.name`; absent for calls that get HTTP telemetry only (token counting, deletion). */
+  /** `gen_ai.operation.name`; absent for calls that get HTTP telemetry only (token counting, compaction). */
   name?: OperationName;
   /** `http.route`: low-cardinality, with a leading slash; what varies stands in braces (`/v1beta/models/{model}:generateContent`). */
   route: string;

@@ -16,6 +16,9 @@ import type { Credentials, Provider, Providers } from "../providers/index.ts";
 import type { Destination } from "./ingress.ts";
 import type { Inbound } from "./wire.ts";
 
+type ReadableDestination = Destination & { call: NonNullable<Destination["call"]> };
+type Fields = Record<string, unknown>;
+
 export interface Call {
   provider: Provider;
   /** Absent when the body's coding kept it from being read: it passes unread. Without its content unless that is captured. */
@@ -38,38 +41,20 @@ export interface Call {
  */
 export function readCall(
   inbound: Inbound,
-  destination: Destination & { call: NonNullable<Destination["call"]> },
+  destination: ReadableDestination,
   body: Buffer,
   content: Buffer | undefined,
   rooms: { providers: Providers; credentials: Credentials; requestUsage: boolean; keepContent: boolean },
 ): Call {
   const { dialect, operation } = destination.call;
-  const isForm = operation.requestFormat === "multipart" && !isJson(inbound);
-  if (content === undefined || isForm || operation.requestFormat === "none") {
-    const readFields = (): Record<string, unknown> | undefined => {
-      if (operation.requestFormat === "none") return {};
-      // A form that cannot be read is the provider's to judge: nothing here depends on it.
-      return content === undefined || !isForm
-        ? undefined
-        : parseMultipart(content, inbound.header("content-type") ?? "");
-    };
-    const fields = readFields();
-    const facts = fields === undefined || rooms.keepContent ? fields : withoutMembers(fields, dialect.contentMembers);
-    const request = facts === undefined ? undefined : dialect.decodeRequest(facts, operation);
-    return {
-      provider: destination.provider,
-      request,
-      readWhole() {
-        const whole = readFields();
-        return whole === undefined ? undefined : dialect.decodeRequest(whole, operation);
-      },
-      model: request?.model ?? operation.model,
-      body,
-      edited: false,
-      usageRequested: false,
-      losses: [],
-    };
-  }
+  const contentType = inbound.header("content-type") ?? "";
+  if (operation.requestFormat === "none") return passWhole(destination, body, rooms.keepContent, () => ({}));
+  if (content === undefined) return passWhole(destination, body, rooms.keepContent, () => undefined);
+  // A form that cannot be read is the provider's to judge: nothing here depends on it.
+  const readForm = (): Fields | undefined => parseMultipart(content, contentType);
+  const isForm = operation.requestFormat === "multipart" && !isJson(contentType);
+  if (isForm) return passWhole(destination, body, rooms.keepContent, readForm);
+
   const scan = scanBody(content);
   const parsed = parseObject(content);
   const facts = rooms.keepContent ? parsed : withoutMembers(parsed, dialect.contentMembers);
@@ -118,7 +103,7 @@ export function readCall(
 /** DESIGN §2.3: a model written `provider/model` on a bare path picks that provider if Outrider can pay there. */
 function chooseByModel(
   model: string | undefined,
-  destination: Destination & { call: NonNullable<Destination["call"]> },
+  destination: ReadableDestination,
   rooms: { providers: Providers; credentials: Credentials },
 ): { provider: Provider; model: string } | undefined {
   const slash = model?.indexOf("/") ?? -1;
@@ -136,13 +121,33 @@ function chooseByModel(
   return { provider, model: model.slice(slash + 1) };
 }
 
-function isJson(inbound: Inbound): boolean {
-  return /^application\/(?:[\w.-]+\+)?json\b/i.test(inbound.header("content-type") ?? "");
+/** A call whose body is never edited: it holds no JSON, or cannot be read (`readFields` gives nothing then). */
+function passWhole(
+  destination: ReadableDestination,
+  body: Buffer,
+  keepContent: boolean,
+  readFields: () => Fields | undefined,
+): Call {
+  const { provider, call } = destination;
+  const { dialect, operation } = call;
+  const decode = (withContent: boolean): InferenceRequest | undefined => {
+    const fields = readFields();
+    if (fields === undefined) return undefined;
+    return dialect.decodeRequest(withContent ? fields : withoutMembers(fields, dialect.contentMembers), operation);
+  };
+  const request = decode(keepContent);
+  const model = request?.model ?? operation.model;
+  const readWhole = (): InferenceRequest | undefined => decode(true);
+  return { provider, request, readWhole, model, body, edited: false, usageRequested: false, losses: [] };
+}
+
+function isJson(contentType: string): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType);
 }
 
 /** Decoding content is most of the work of a long conversation. */
-function withoutMembers(parsed: Record<string, unknown>, names: ReadonlySet<string>): Record<string, unknown> {
-  const facts: Record<string, unknown> = {};
+function withoutMembers(parsed: Fields, names: ReadonlySet<string>): Fields {
+  const facts: Fields = {};
   for (const key in parsed) if (!names.has(key)) facts[key] = parsed[key];
   return facts;
 }

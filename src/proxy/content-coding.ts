@@ -27,9 +27,10 @@ export function createDecompressor(coding: string): Transform | undefined {
   }
 }
 
-/** Whether bytes under this coding, in lower case, are the content itself. */
-export function isIdentity(coding: string | undefined): boolean {
-  return coding === undefined || coding === "" || coding === "identity";
+/** The coding that a `content-encoding` names, in lower case; undefined where the bytes are the content itself. */
+export function readCoding(contentEncoding: string | undefined): string | undefined {
+  const coding = contentEncoding?.trim().toLowerCase();
+  return coding === "" || coding === "identity" ? undefined : coding;
 }
 
 type Decode = (bytes: Buffer, maxOutputLength: number) => Promise<Buffer>;

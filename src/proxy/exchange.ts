@@ -15,7 +15,7 @@ import type { ExchangeTrace, Telemetry } from "../telemetry/index.ts";
 import { answerError } from "./answer.ts";
 import { type AttemptRequest, sendAttempt } from "./attempt.ts";
 import { readCall } from "./call.ts";
-import { decodeContent, isIdentity } from "./content-coding.ts";
+import { decodeContent, readCoding } from "./content-coding.ts";
 import type { Guard } from "./guard.ts";
 import { omitHeader } from "./headers.ts";
 import { type Destination, matchIngress } from "./ingress.ts";
@@ -152,7 +152,8 @@ async function relayCall(
 ): Promise<void> {
   const { rooms, record } = exchange;
   const { telemetry: telemetryOptions } = rooms.options;
-  const content = await readContent(exchange, body);
+  const coding = readCoding(exchange.inbound.header("content-encoding"));
+  const content = coding === undefined ? body : await readContent(exchange, body, coding);
   const call = readCall(exchange.inbound, destination, body, content, {
     providers: rooms.providers,
     credentials: rooms.credentials,
@@ -176,9 +177,7 @@ async function relayCall(
 }
 
 /** The body without its content coding; undefined when it cannot be read, which the record tells. */
-async function readContent({ inbound, rooms, record }: Exchange, body: Buffer): Promise<Buffer | undefined> {
-  const coding = inbound.header("content-encoding")?.trim().toLowerCase();
-  if (coding === undefined || isIdentity(coding)) return body;
+async function readContent({ rooms, record }: Exchange, body: Buffer, coding: string): Promise<Buffer | undefined> {
   const content = await decodeContent(body, coding, rooms.options.limits.maxBodyBytes);
   if (Buffer.isBuffer(content)) return content;
   record.requestUnread = content;

@@ -13,7 +13,7 @@ import {
   type HeaderLookup,
   type Operation,
 } from "../dialects/index.ts";
-import { createDecompressor, isIdentity } from "./content-coding.ts";
+import { createDecompressor } from "./content-coding.ts";
 
 export interface ObserverSettings {
   dialect: Dialect;
@@ -22,6 +22,7 @@ export interface ObserverSettings {
   /** Undefined: the answer is one body. */
   framing: Framing | undefined;
   header: HeaderLookup;
+  /** Undefined: the bytes are the content itself. */
   contentEncoding: string | undefined;
   keepContent: boolean;
   maxBodyBytes: number;
@@ -112,8 +113,8 @@ class StreamObserver implements Observer {
     this.#frames = createFrameDecoder(framing);
     this.#events = settings.dialect.eventDecoder(settings.operation);
     this.#fold = createFold({ keepContent: settings.keepContent });
-    if (!isIdentity(settings.contentEncoding)) {
-      this.#decompression = new Decompression(settings.contentEncoding as string, settings.maxBodyBytes, (bytes) => {
+    if (settings.contentEncoding !== undefined) {
+      this.#decompression = new Decompression(settings.contentEncoding, settings.maxBodyBytes, (bytes) => {
         if (this.observeFrames(this.#frames.push(bytes))) this.#decodedOutput = true;
       });
     }
@@ -207,8 +208,8 @@ class BodyObserver implements Observer {
 
   constructor(settings: ObserverSettings) {
     this.#settings = settings;
-    if (!isIdentity(settings.contentEncoding)) {
-      this.#decompression = new Decompression(settings.contentEncoding as string, settings.maxBodyBytes, (bytes) => {
+    if (settings.contentEncoding !== undefined) {
+      this.#decompression = new Decompression(settings.contentEncoding, settings.maxBodyBytes, (bytes) => {
         this.#keep(bytes);
       });
     }

@@ -6,6 +6,7 @@ import { type Dialect, findFraming, type Frame, type Framing, type Operation } f
 import { SidecarError } from "../errors.ts";
 import type { WireAttempt } from "../record/index.ts";
 import { classifyAnswer, isJsonMediaType, mediaTypeOf } from "./classification.ts";
+import { readCoding } from "./content-coding.ts";
 import { findHeader, toDownstreamHeaders } from "./headers.ts";
 import type { Observation, Observer } from "./observer.ts";
 import type { OwnTime } from "./own-time.ts";
@@ -62,6 +63,7 @@ export interface Head {
   status: number;
   rawHeaders: string[];
   contentLength: number | undefined;
+  /** Undefined: the bytes are the content itself. */
   contentEncoding: string | undefined;
 }
 
@@ -123,7 +125,7 @@ export class Relay implements UpstreamHandler {
       return;
     }
     const length = findHeader(rawHeaders, "content-length");
-    const contentEncoding = findHeader(rawHeaders, "content-encoding")?.trim().toLowerCase();
+    const contentEncoding = readCoding(findHeader(rawHeaders, "content-encoding"));
     this.#head = {
       status,
       rawHeaders,
@@ -185,7 +187,7 @@ export class Relay implements UpstreamHandler {
     if (framing === undefined && head.status < 300 && !isJsonMediaType(mediaType)) return;
     this.#framing = framing;
     if (framing === undefined) this.#mode = "body";
-    else this.#mode = isFiltered && isIdentity(head) ? "edited" : "stream";
+    else this.#mode = isFiltered && head.contentEncoding === undefined ? "edited" : "stream";
     this.#observer = this.#settings.createObserver(head, framing);
     // The head of a stream goes out at once; a first chunk that came in the same packet goes with it.
     if (framing !== undefined) queueMicrotask(() => this.#commitSafely());
@@ -324,7 +326,7 @@ export class Relay implements UpstreamHandler {
   #breakOff(error: SidecarError): void {
     const { respond, call, requestId } = this.#settings;
     const gap = this.#gapBeforeError();
-    if (call !== undefined && gap !== undefined && isIdentity(this.#head as Head)) {
+    if (call !== undefined && gap !== undefined && this.#head?.contentEncoding === undefined) {
       const frame = call.dialect.encodeStreamError(error, requestId);
       if (gap !== "") respond.write(gap);
       respond.write(frame);
@@ -378,10 +380,6 @@ function isBrokenOff({ finished, providerError, response, unrecognizedEvents, fa
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
   // An observer that failed knows nothing, and must not touch the client's bytes.
   return !finished && providerError === undefined && !foreign && !failed;
-}
-
-function isIdentity({ contentEncoding }: Head): boolean {
-  return contentEncoding === undefined || contentEncoding === "identity";
 }
 
 /** Whether the first byte that is no blank opens a JSON object or array. */

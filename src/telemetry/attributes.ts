@@ -269,7 +269,7 @@ export function writeAttemptStart(to: AttributeMap, attempt: WireAttempt): void 
   if (attempt.retryDelayMs !== undefined) to.set(own.retryDelay, attempt.retryDelayMs / 1000);
 }
 
-/** `error.type` of a wire attempt: any failure, and any status of 400 or above. */
+/** `error.type` of a wire attempt: its failure's code, else its status from 400 on. */
 export function attemptErrorType({ statusCode, failure }: WireAttempt): string | undefined {
   if (failure !== undefined) return failure.code;
   return statusCode !== undefined && statusCode >= 400 ? String(statusCode) : undefined;

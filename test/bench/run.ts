@@ -23,7 +23,7 @@ import { findRelayProblems } from "./validate.ts";
 
 const help = `Usage: npm run bench -- [options]
 
-  --quick        fewer and shorter rounds, under a minute (the full run: under six)
+  --quick        fewer and shorter rounds, about a minute (the full run: some seven)
   --only a,b     only these measures: ${Object.keys(measures).join(", ")}
   --floor        only the floor, not Outrider
   --entry FILE   the script to measure as Outrider (default: dist/outrider.mjs, else src/main.ts)

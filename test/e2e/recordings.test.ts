@@ -34,7 +34,7 @@ const folders: Folder[] = [
   {
     name: "openai-responses",
     provider: recorded,
-    tunnelled: /^DELETE|\/input_tokens$/,
+    tunnelled: /^DELETE|\/(?:input_tokens|compact)$/,
   },
   { name: "openai-embeddings", provider: recorded, tunnelled: /\/organization\// },
   { name: "openai-images", provider: recorded, tunnelled: /\/organization\// },

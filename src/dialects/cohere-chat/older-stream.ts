@@ -1,6 +1,6 @@
 // Room dialects, cohere-chat: turns the frames of a v1 stream (chat and generate) into canonical events.
 // v1 streams lines of JSON, or server-sent events when asked to; either way the body names its event, and the last one
-// carries the whole answer again, which then is read as any whole answer.
+// carries the whole answer again, which is then read like one that was not streamed.
 // Invariant: never throws; an event that is not known becomes `unrecognized`, without any of its content.
 
 import type { StreamEvent } from "../../canonical/index.ts";

@@ -25,7 +25,7 @@ export const openaiResponses: Dialect = {
 
 const matchPost = createPathMatcher([
   { kind: "chat", name: "chat", path: "responses" },
-  { kind: "compaction", name: "compaction", path: "responses/compact" },
+  { kind: "compaction", path: "responses/compact" },
   { kind: "count_tokens", path: "responses/input_tokens" },
 ]);
 
