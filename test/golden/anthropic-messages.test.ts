@@ -5,7 +5,7 @@ import { createFold, type Fold, type InferenceResponse, type StreamEvent } from 
 import { anthropicMessages } from "../../src/dialects/anthropic-messages/index.ts";
 import type { Operation } from "../../src/dialects/dialect.ts";
 import { createSseDecoder } from "../../src/dialects/framing/sse.ts";
-import { loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
+import { jsonBody, loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
 
 const recordings = loadRecordings("anthropic-messages");
 const matched = recordings.flatMap((recording) => {
@@ -118,10 +118,6 @@ function operationOf(recording: Recording): Operation | undefined {
   // The prefixes of the gateways that two recordings went through.
   const path = pathname.replace(/^\/(?:zen\/go|anthropic)(?=\/v1\/)/, "");
   return anthropicMessages.match(recording.request.method, path);
-}
-
-function jsonBody(recording: Recording): Record<string, unknown> {
-  return JSON.parse(responseBytes(recording).toString()) as Record<string, unknown>;
 }
 
 function decodeAll(chunks: Buffer[], operation: Operation): StreamEvent[] {

@@ -1,6 +1,7 @@
 // Every recorded exchange of Bedrock's Converse and InvokeModel through framing and decoders. The expected values come from
 // the recording's own usage and headers, and from a reading of the streams that is written here.
 import { describe, expect, it } from "vitest";
+import { createSeededRandom } from "../support/random.ts";
 import { createFold, type Fold, type InferenceResponse, type StreamEvent } from "../../src/canonical/index.ts";
 import {
   createFrameDecoder,
@@ -126,7 +127,7 @@ describe("recorded Bedrock traffic", () => {
     const whole = decodeFrames([bytes]);
     expect(Buffer.concat(whole.map(({ raw }) => raw)).equals(bytes)).toBe(true);
     const events = JSON.stringify(decodeAll([bytes], call));
-    const random = createRandom(seed);
+    const random = createSeededRandom(seed);
     for (let round = 0; round < 8; round++) {
       const chunks = cutRandomly(bytes, random);
       expect(digest(decodeFrames(chunks)), `seed ${seed} round ${round}`).toEqual(digest(whole));
@@ -263,17 +264,6 @@ function firstVector(value: unknown): number[] {
 function withoutRaw({ usage, ...response }: InferenceResponse): unknown {
   const { raw: _raw, ...counts } = usage ?? {};
   return { ...response, usage: counts };
-}
-
-/** Numbers in [0, 1) from a seed (mulberry32). */
-function createRandom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 function cutRandomly(bytes: Buffer, random: () => number): Buffer[] {

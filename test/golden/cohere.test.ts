@@ -1,9 +1,10 @@
 // Every recorded exchange of Cohere's chat, generate and embed through its decoders.
 import { describe, expect, it } from "vitest";
+import { createSeededRandom } from "../support/random.ts";
 import { createFold, type InferenceResponse, type Part, type StreamEvent } from "../../src/canonical/index.ts";
 import { cohereChat } from "../../src/dialects/cohere-chat/index.ts";
 import { dialects, matchDialect, type Operation } from "../../src/dialects/index.ts";
-import { loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
+import { jsonBody, loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
 import { cutAt, decodeEvents } from "../support/stream-decoding.ts";
 
 type Wire = Record<string, unknown>;
@@ -72,7 +73,7 @@ describe("recorded Cohere traffic", () => {
 
   it("gives the same events however the bytes of a stream are cut", () => {
     const seed = 20_261_121;
-    const random = createRandom(seed);
+    const random = createSeededRandom(seed);
     for (const { recording, operation } of streams) {
       const bytes = responseBytes(recording);
       const whole = JSON.stringify(decodeStream([bytes], operation).events);
@@ -102,10 +103,6 @@ describe("recorded Cohere traffic", () => {
 
 function isObject(value: unknown): value is Wire {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function jsonBody(recording: Recording): Wire {
-  return JSON.parse(responseBytes(recording).toString()) as Wire;
 }
 
 function decodeStream(chunks: Buffer[], operation: Operation) {
@@ -231,15 +228,4 @@ function leavesOf(value: unknown, key = ""): string[] {
   if (typeof value === "string") return [`text ${value.replace(/^data:[^,]*,/, "")}`];
   if (typeof value === "number") return [`number ${value}`];
   return Object.entries(value).flatMap(([name, item]: [string, unknown]) => leavesOf(item, name));
-}
-
-/** Mulberry32. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

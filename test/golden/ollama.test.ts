@@ -1,10 +1,11 @@
 // Every recorded exchange of Ollama's native API through its decoders.
 import { describe, expect, it } from "vitest";
+import { createSeededRandom } from "../support/random.ts";
 import { createFold, type InferenceResponse, type StreamEvent } from "../../src/canonical/index.ts";
 import { createNdjsonDecoder } from "../../src/dialects/framing/ndjson.ts";
 import { dialects, type Operation } from "../../src/dialects/index.ts";
 import { ollamaChat } from "../../src/dialects/ollama-chat/index.ts";
-import { loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
+import { jsonBody, loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
 import { cutAt } from "../support/stream-decoding.ts";
 
 type Wire = Record<string, unknown>;
@@ -62,7 +63,7 @@ describe("recorded Ollama traffic", () => {
 
   it("gives the same events however the bytes of a stream are cut", () => {
     const seed = 20_261_122;
-    const random = createRandom(seed);
+    const random = createSeededRandom(seed);
     for (const { recording, operation } of streams) {
       const bytes = responseBytes(recording);
       const whole = JSON.stringify(decodeStream([bytes], operation).events);
@@ -95,10 +96,6 @@ describe("recorded Ollama traffic", () => {
 
 function isObject(value: unknown): value is Wire {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function jsonBody(recording: Recording): Wire {
-  return JSON.parse(responseBytes(recording).toString()) as Wire;
 }
 
 function decodeStream(chunks: Buffer[], operation: Operation) {
@@ -169,15 +166,4 @@ function leavesOf(value: unknown, key = ""): string[] {
   if (key === "format" && value === "json") return [];
   if (typeof value !== "object") return [`${typeof value} ${String(value)}`];
   return Object.entries(value).flatMap(([name, item]: [string, unknown]) => leavesOf(item, name));
-}
-
-/** Mulberry32. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

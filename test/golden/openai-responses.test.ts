@@ -1,5 +1,6 @@
 // Every recorded exchange of the Responses API, decoded and held against a plain reading of its own bytes.
 import { describe, expect, it } from "vitest";
+import { createRandom } from "../support/random.ts";
 import { createFold, type Fold, type InferenceResponse } from "../../src/canonical/index.ts";
 import type { Operation } from "../../src/dialects/dialect.ts";
 import { openaiResponses } from "../../src/dialects/openai-responses/index.ts";
@@ -116,17 +117,6 @@ function wireFinish(recording: Recording): { unified: string; raw?: string } | u
   return { unified: isOpen ? "tool_call" : "stop", raw: "completed" };
 }
 
-/** A small generator of numbers below `limit` (mulberry32), so that a failure can be repeated. */
-function createRandom(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
-
 describe("recorded Responses traffic", () => {
   it("covers every recording but the deletion and what is listed", () => {
     const left = recordings.filter((recording) => !calls.some((call) => call.recording === recording));
@@ -207,7 +197,7 @@ describe("recorded Responses traffic", () => {
 
   it("gives the same events however the bytes are cut", () => {
     const seed = Number(process.env["OUTRIDER_SEED"] ?? 20261121);
-    const random = createRandom(seed);
+    const random = createRandom(seed).integer;
     for (const { recording, operation } of streams) {
       const bytes = responseBytes(recording);
       const expected = decodeEvents(openaiResponses.eventDecoder(operation), [bytes]);
@@ -219,7 +209,7 @@ describe("recorded Responses traffic", () => {
 
   it("tells every text and call once, whichever events get lost or come twice before the last", () => {
     const seed = Number(process.env["OUTRIDER_SEED"] ?? 20261121);
-    const random = createRandom(seed);
+    const random = createRandom(seed).integer;
     for (const { recording, operation } of streams) {
       if (concatenated.has(recording.id) || wireAnswer(recording)["status"] === "failed") continue;
       const answer = { ...wireAnswer(recording), output: wireItems(recording) };

@@ -1,18 +1,10 @@
 // Golden: our counts of every row of the usage oracle that genai-prices reads as Anthropic's, against the oracle's counts.
 // Its rows include usage of other APIs that happen to have the same field names; the counts agree on them too.
-import { existsSync, readFileSync } from "node:fs";
-
 import { describe, expect, it } from "vitest";
 
 import type { Usage } from "../../src/canonical/index.ts";
 import { anthropicMessages } from "../../src/dialects/anthropic-messages/index.ts";
-import { recordingsRoot } from "../support/recordings.ts";
-
-interface OracleRecord {
-  id: string;
-  body: Record<string, unknown>;
-  extracted: { usage: Record<string, number>; extractors: { provider_id: string; api_flavor: string }[] }[];
-}
+import { loadOracle } from "../support/usage-oracle.ts";
 
 /** The oracle leaves out what is 0. */
 const fields = {
@@ -27,9 +19,7 @@ const fields = {
 
 describe("the usage oracle", () => {
   it("gives the counts that we decode, row by row", () => {
-    const path = `${recordingsRoot}/usage-oracle.json`;
-    expect(existsSync(path)).toBe(true);
-    const { records } = JSON.parse(readFileSync(path, "utf8")) as { records: OracleRecord[] };
+    const records = loadOracle();
     const operation = anthropicMessages.match("POST", "/v1/messages");
     if (operation === undefined) throw new Error("no such call");
 

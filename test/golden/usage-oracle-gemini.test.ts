@@ -1,17 +1,9 @@
 // Golden: our counts of every row of the usage oracle that is Google's own usage, against the oracle's counts.
-import { existsSync, readFileSync } from "node:fs";
-
 import { describe, expect, it } from "vitest";
 
 import type { Usage } from "../../src/canonical/index.ts";
 import { geminiGenerateContent } from "../../src/dialects/gemini-generate-content/index.ts";
-import { recordingsRoot } from "../support/recordings.ts";
-
-interface OracleRecord {
-  id: string;
-  body: Record<string, unknown>;
-  extracted: { usage: Record<string, number>; extractors: { provider_id: string; api_flavor: string }[] }[];
-}
+import { loadOracle } from "../support/usage-oracle.ts";
 
 /** The oracle leaves out what is 0. */
 const fields = {
@@ -32,9 +24,7 @@ const fields = {
 
 describe("the usage oracle", () => {
   it("gives the counts that we decode, row by row", () => {
-    const path = `${recordingsRoot}/usage-oracle.json`;
-    expect(existsSync(path)).toBe(true);
-    const { records } = JSON.parse(readFileSync(path, "utf8")) as { records: OracleRecord[] };
+    const records = loadOracle();
     const operation = geminiGenerateContent.match("POST", "/v1beta/models/m:generateContent");
     if (operation === undefined) throw new Error("no such call");
 

@@ -1,21 +1,9 @@
 // Golden: our counts of every row of the usage oracle that is Bedrock's or Cohere's own usage, against the oracle's counts; and every row
 // of the oracle belongs to one of these oracle tests.
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Usage } from "../../src/canonical/index.ts";
 import { matchDialect } from "../../src/dialects/index.ts";
-import { recordingsRoot } from "../support/recordings.ts";
-
-interface Extractor {
-  provider_id: string;
-  api_flavor: string;
-}
-
-interface OracleRecord {
-  id: string;
-  body: Record<string, unknown>;
-  extracted: { usage: Record<string, number>; extractors: Extractor[] }[];
-}
+import { loadOracle, type OracleExtractor } from "../support/usage-oracle.ts";
 
 /** The oracle leaves out what is 0. */
 const fields = {
@@ -26,9 +14,7 @@ const fields = {
   output_reasoning_tokens: "reasoningTokens",
 } satisfies Record<string, keyof Usage>;
 
-const { records } = JSON.parse(readFileSync(`${recordingsRoot}/usage-oracle.json`, "utf8")) as {
-  records: OracleRecord[];
-};
+const records = loadOracle();
 
 /** DESIGN §3: Cohere is counted by `tokens`, not by what is billed. */
 const shapes = [
@@ -63,7 +49,7 @@ describe("the usage oracle", () => {
   });
 
   it("has no row that none of our oracle tests covers", () => {
-    const covered = ({ provider_id: provider, api_flavor: flavor }: Extractor): boolean =>
+    const covered = ({ provider_id: provider, api_flavor: flavor }: OracleExtractor): boolean =>
       ["chat", "embeddings", "responses", "tokens"].includes(flavor) ||
       (flavor === "default" && ["anthropic", "google", "aws"].includes(provider));
     const missing = records.filter(({ extracted }) => !extracted.some(({ extractors }) => extractors.some(covered)));

@@ -1,15 +1,8 @@
 // Usage of the Responses API against an independent reading: pydantic/genai-prices' own extractors over real bodies.
-import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Usage } from "../../src/canonical/index.ts";
 import { openaiResponses } from "../../src/dialects/openai-responses/index.ts";
-import { recordingsRoot } from "../support/recordings.ts";
-
-interface OracleRecord {
-  id: string;
-  body: Record<string, unknown>;
-  extracted: { extractors: { provider_id: string; api_flavor: string }[]; usage: Record<string, number> }[];
-}
+import { loadOracle } from "../support/usage-oracle.ts";
 
 /** Our name of each count that the oracle knows. */
 const countNames: Record<string, keyof Usage> = {
@@ -21,9 +14,7 @@ const countNames: Record<string, keyof Usage> = {
   web_searches: "webSearchRequests",
 };
 
-const path = `${recordingsRoot}/usage-oracle.json`;
-if (!existsSync(path)) throw new Error(`no usage oracle at ${path}`);
-const { records } = JSON.parse(readFileSync(path, "utf8")) as { records: OracleRecord[] };
+const records = loadOracle();
 const rows = records.flatMap(({ id, body, extracted }) =>
   extracted
     .filter((entry) => entry.extractors.some((extractor) => extractor.api_flavor === "responses"))

@@ -49,6 +49,11 @@ export function responseBytes(recording: Recording): Buffer {
   return bodyText === undefined ? Buffer.from(bodyBase64 ?? "", "base64") : Buffer.from(bodyText);
 }
 
+/** The response body as a JSON object. */
+export function jsonBody(recording: Recording): Record<string, unknown> {
+  return JSON.parse(responseBytes(recording).toString()) as Record<string, unknown>;
+}
+
 /** The request body to send; empty where the recording has none. */
 export function requestBytes(recording: Recording): Buffer {
   const { body, bodyBase64 } = recording.request;

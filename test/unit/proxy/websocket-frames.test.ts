@@ -1,6 +1,7 @@
 // Frames of RFC 6455: the same messages however the bytes are cut, bounded memory, and no throw on any bytes.
 import zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { createSeededRandom } from "../../support/random.ts";
 import { ReadingBudget } from "../../../src/proxy/reading-budget.ts";
 import { Inflation, readDeflateTerms } from "../../../src/proxy/websocket-deflate.ts";
 import { encodeClose, FrameReader, type WebSocketMessage } from "../../../src/proxy/websocket-frames.ts";
@@ -23,17 +24,6 @@ function show(messages: WebSocketMessage[]): string[] {
     if (message.kind === "text") return `text:${message.data.toString()}`;
     return message.kind === "close" ? `close:${message.code}` : message.kind;
   });
-}
-
-/** A seeded generator (mulberry32), so that a failure can be played again. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 const long = "x".repeat(70_000);
@@ -73,7 +63,7 @@ describe("FrameReader", () => {
 
   it("reads the same messages however the bytes are cut, and leaves them as they were", () => {
     const seed = Date.now() % 1_000_000;
-    const random = createRandom(seed);
+    const random = createSeededRandom(seed);
     for (let round = 0; round < 200; round++) {
       const copy = Buffer.from(session);
       const reader = createReader();
@@ -161,7 +151,7 @@ describe("FrameReader", () => {
 
   it("throws on no bytes, and gives no message larger than its cap", () => {
     const seed = Date.now() % 1_000_000;
-    const random = createRandom(seed);
+    const random = createSeededRandom(seed);
     for (let round = 0; round < 3000; round++) {
       const reader = createReader({ deflate: { keepsContext: random() < 0.5 } });
       const bytes = Buffer.from(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createSeededRandom } from "../../../support/random.ts";
 import type { Frame } from "../../../../src/dialects/dialect.ts";
 import { createNdjsonDecoder } from "../../../../src/dialects/framing/ndjson.ts";
 import { cutAt } from "../../../support/stream-decoding.ts";
@@ -52,7 +53,7 @@ describe("NDJSON decoder", () => {
   });
 
   it("gives the lines that a split at LF gives, for any bytes in any chunks", () => {
-    const random = createRandom(seed);
+    const random = createSeededRandom(seed);
     const below = (limit: number) => Math.floor(random() * limit);
     for (let round = 0; round < 2_000; round++) {
       // LF, CR and blanks often; any other byte, also such as make no UTF-8.
@@ -113,14 +114,3 @@ describe("NDJSON decoder", () => {
     expect(decoder.corrupt).toBe(false);
   });
 });
-
-/** Mulberry32. */
-function createRandom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
