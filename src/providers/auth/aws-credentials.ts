@@ -32,10 +32,10 @@ export function createAwsCredentials(
   let noneUntilMs = 0;
 
   async function ask(): Promise<AwsCredentials | undefined> {
+    // Outside the try: a library that is not there is a broken installation, and no "none".
+    const askChain = await (loading ??= loadChain());
     try {
-      return await (
-        await (loading ??= loadChain())
-      )();
+      return await askChain();
     } catch {
       // Its message names files and profiles of the operator, and the answer is the same: there are none.
       noneUntilMs = clock.nowMs() + noneForMs;

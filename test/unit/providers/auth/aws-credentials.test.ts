@@ -57,3 +57,8 @@ it("believes for half a minute that there are none", async () => {
   expect(await ask()).toBeUndefined();
   expect(counts.asks).toBe(2);
 });
+
+it("tells a library that is not there from a machine without credentials", async () => {
+  const ask = createAwsCredentials({}, { nowMs: () => 0 }, () => Promise.reject(new Error("cannot find module")));
+  await expect(ask()).rejects.toThrow("cannot find module");
+});
