@@ -127,7 +127,10 @@ function cutStream(stream: ServerHttp2Stream): void {
   if (!stream.destroyed) stream.destroy(new Error("the answer was cut"));
 }
 
-/** Strings are copied into memory that Node 24 may free too early when a stream is cut: other bytes of the process would go out. */
+/**
+ * Bytes of ours, kept until they are written. An error frame written as a string just before its stream was cut once arrived as garbage
+ * (Node 24.21.0, seen 2026-11-21; not reproduced apart from it, so the cause is not known).
+ */
 function toBuffer(chunk: Buffer | string): Buffer {
   return typeof chunk === "string" ? Buffer.from(chunk) : chunk;
 }
