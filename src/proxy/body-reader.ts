@@ -55,16 +55,20 @@ export class BodyReader {
   /** The body did not come in time; true when somebody was waiting for it and now answers. */
   timeOut(): boolean {
     if (this.#reject === undefined) return false;
-    this.#reject(new SidecarError("request_timeout", "the request body did not arrive in time"));
+    this.#reject(timedOut());
     this.#reject = undefined;
     return true;
   }
 }
 
-function tooLarge(maxBytes: number): SidecarError {
+export function timedOut(): SidecarError {
+  return new SidecarError("request_timeout", "the request body did not arrive in time");
+}
+
+export function tooLarge(maxBytes: number): SidecarError {
   return new SidecarError("request_too_large", `the request body is larger than ${maxBytes} bytes`);
 }
 
-function disconnected(): SidecarError {
+export function disconnected(): SidecarError {
   return new SidecarError("client_disconnected", "the client went away before its request was complete");
 }

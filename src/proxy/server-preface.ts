@@ -9,12 +9,14 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 export interface PrefaceSettings {
   /** How long a connection may send nothing, or less than tells its protocol. */
   timeoutMs: number;
+  /** `acceptPlainly` gives the connection to the server as if nobody had looked; `bytes` are not put back yet. */
+  onHttp1: (socket: Socket, bytes: Buffer, acceptPlainly: (unread: Buffer) => void) => void;
   onHttp2: (socket: Socket) => void;
   /** The time is over; the socket is the callee's. */
   onSilent: (socket: Socket) => void;
 }
 
-/** Gives connections of `server` that open with the HTTP/2 preface to `onHttp2`, all others to the server as before. */
+/** Takes the connections of `server`, and gives each to `onHttp2` or `onHttp1` by its first bytes. */
 export function splitProtocols(server: Server, settings: PrefaceSettings): { closeUndecided: () => void } {
   const [acceptHttp1] = server.listeners("connection");
   if (acceptHttp1 === undefined) throw new Error("the server takes no connections");
@@ -32,16 +34,20 @@ export function splitProtocols(server: Server, settings: PrefaceSettings): { clo
         settings.onSilent(socket);
         return;
       }
-      socket.pause();
-      socket.unshift(bytes);
       if (found === "http2") {
         // Whoever half-closes an HTTP/2 connection is gone.
         socket.allowHalfOpen = false;
+        socket.pause();
+        socket.unshift(bytes);
         settings.onHttp2(socket);
-      } else {
+        return;
+      }
+      settings.onHttp1(socket, bytes, (unread) => {
+        socket.pause();
+        socket.unshift(unread);
         acceptHttp1.call(server, socket);
         socket.resume();
-      }
+      });
     });
   });
   return {

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { SidecarError } from "../errors.ts";
+import { createHttp1Connections } from "./server-http1.ts";
 import { createHttp2Sessions } from "./server-http2.ts";
 import { NodeInbound } from "./server-inbound.ts";
 import { splitProtocols } from "./server-preface.ts";
@@ -59,6 +60,11 @@ export function createDataServer(settings: ServerSettings): DataServer {
   let draining = false;
 
   const http2 = createHttp2Sessions({ onInbound: (inbound) => run(inbound), onRefused: settings.onRefused });
+  const http1 = createHttp1Connections({
+    onInbound: run,
+    bodyTimeoutMs: serverOptions.requestTimeout,
+    keepAliveTimeoutMs: serverOptions.keepAliveTimeout,
+  });
   const undecided: Array<() => void> = [];
 
   function run(inbound: Inbound, onDone?: () => void): void {
@@ -130,6 +136,7 @@ export function createDataServer(settings: ServerSettings): DataServer {
     });
     const { closeUndecided } = splitProtocols(server, {
       timeoutMs: serverOptions.headersTimeout,
+      onHttp1: (socket, bytes, acceptPlainly) => http1.adopt(socket, bytes, acceptPlainly),
       onHttp2: (socket) => http2.adopt(socket),
       onSilent: (socket) => {
         settings.onRefused("request_timeout");
@@ -168,11 +175,13 @@ export function createDataServer(settings: ServerSettings): DataServer {
     startDraining() {
       draining = true;
       for (const server of servers) server.closeIdleConnections();
+      http1.startDraining();
       http2.startDraining();
     },
     async close() {
       const closed = closeAll(servers);
       for (const closeUndecided of undecided) closeUndecided();
+      http1.close();
       await http2.close();
       await closed;
     },

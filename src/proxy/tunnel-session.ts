@@ -9,7 +9,7 @@ import { createProxyServer } from "http-proxy";
 import { SidecarError } from "../errors.ts";
 import type { OwnTime } from "./own-time.ts";
 import { ClientStandIn } from "./tunnel-ends.ts";
-import { toSidecarError } from "./upstream.ts";
+import { toSidecarError } from "./upstream-errors.ts";
 import { encodeClose, type FrameReader } from "./websocket-frames.ts";
 import type { SessionObserver } from "./websocket-observer.ts";
 import type { Upgrade } from "./wire.ts";

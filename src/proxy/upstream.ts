@@ -1,10 +1,13 @@
-// Room proxy: sends one request to a provider and pushes the answer at a handler, on undici's `dispatch`.
-// Invariant: exactly one of `onEnd` and `onError` is called, once, also after `abort`; undici's objects do not leave this file.
+// Room proxy: sends one request to a provider and pushes the answer at a handler.
+// Invariant: exactly one of `onEnd` and `onError` is called, once, also after `abort`; whichever wire carries it does not show.
 
-import diagnosticsChannel from "node:diagnostics_channel";
 import type { Readable } from "node:stream";
-import { Client, type Dispatcher, Pool } from "undici";
-import { type ErrorCode, SidecarError } from "../errors.ts";
+import { SidecarError } from "../errors.ts";
+import { writeField } from "./http1-fields.ts";
+import { isConnectionLoss, toSidecarError } from "./upstream-errors.ts";
+import { Http1Upstream } from "./upstream-http1.ts";
+import type { AnswerHandler } from "./upstream-http1-connection.ts";
+import { UndiciUpstream } from "./upstream-undici.ts";
 
 export interface UpstreamRequest {
   /** Scheme, host and port. */
@@ -56,71 +59,28 @@ export interface UpstreamSettings {
   maxConnections: number;
 }
 
-// undici tells nobody which socket carries a request, except this channel, synchronously after onRequestStart.
-const sendHeadersChannel = diagnosticsChannel.channel("undici:client:sendHeaders");
-const usedSockets = new WeakSet<object>();
-let starting: Delivery | undefined;
-
-function expectSocketFor(delivery: Delivery): void {
-  starting = delivery;
-}
-
-function noteSocket(message: unknown): void {
-  const { socket } = message as { socket?: object };
-  if (socket === undefined) return;
-  if (starting !== undefined) {
-    starting.reusedConnection = usedSockets.has(socket);
-    starting = undefined;
-  }
-  usedSockets.add(socket);
-}
-
 /** Builds the sender; one per sidecar, owned and closed by it. */
 export function createUpstream(settings: UpstreamSettings): Upstream {
-  const pools = new Map<string, Pool>();
   const deliveries = new Deliveries();
-  sendHeadersChannel.subscribe(noteSocket);
-
-  const clientOptions = {
-    // The wire attempt's own timers are given with each request; these are only the connection's.
-    pipelining: 1,
-    keepAliveTimeout: 4000,
-    keepAliveMaxTimeout: 30_000,
-    allowH2: false,
-    strictContentLength: true,
-    maxHeaderSize: 65_536,
-    connect: { timeout: settings.connectTimeoutMs },
-  };
-
-  function poolFor(origin: string): Pool {
-    let pool = pools.get(origin);
-    if (pool === undefined) {
-      pool = new Pool(origin, { ...clientOptions, connections: settings.maxConnections });
-      pools.set(origin, pool);
-    }
-    return pool;
-  }
-
+  const http1 = new Http1Upstream(settings);
+  const undici = new UndiciUpstream(settings);
   return {
     send(request, handler) {
-      const fresh = request.freshConnection ? new Client(request.origin, clientOptions) : undefined;
-      const delivery = new Delivery(handler, fresh, deliveries);
+      const delivery = new Delivery(handler, deliveries);
       deliveries.add(delivery);
-      const dispatcher: Dispatcher = fresh ?? poolFor(request.origin);
       try {
-        dispatcher.dispatch(
-          {
-            path: request.path,
-            method: request.method,
-            headers: request.headers,
-            body: request.body ?? null,
-            headersTimeout: request.firstByteTimeoutMs,
-            bodyTimeout: request.idleTimeoutMs,
-          },
-          delivery,
-        );
-      } catch (error) {
-        delivery.onResponseError(undefined, error as Error);
+        const { body } = request;
+        delivery.wire =
+          body === undefined || Buffer.isBuffer(body)
+            ? http1.send(
+                request.origin,
+                { ...request, body, head: formatHead(request, body) },
+                delivery,
+                request.freshConnection,
+              )
+            : undici.send({ ...request, body }, delivery);
+      } catch (cause) {
+        delivery.onError(new SidecarError("internal", "the request could not be written", { cause }), false);
       }
       return delivery;
     },
@@ -128,11 +88,24 @@ export function createUpstream(settings: UpstreamSettings): Upstream {
       for (const delivery of deliveries.list()) delivery.abort(error);
     },
     async close() {
-      sendHeadersChannel.unsubscribe(noteSocket);
-      await Promise.all([...pools.values()].map((pool) => pool.destroy().catch(() => undefined)));
-      pools.clear();
+      http1.close();
+      await undici.close();
     },
   };
+}
+
+const expectsBody = new Set(["POST", "PUT", "PATCH"]);
+const notInPath = /[^\x21-\xff]/;
+
+/** The head as it goes on the wire. @throws TypeError for what would split it */
+function formatHead({ method, path, origin, headers }: UpstreamRequest, body: Buffer | undefined): string {
+  if (notInPath.test(path)) throw new TypeError("the path holds a blank or a control character");
+  let head = `${method} ${path} HTTP/1.1\r\n${writeField("host", origin.slice(origin.indexOf("//") + 2))}connection: keep-alive\r\n`;
+  for (let index = 0; index < headers.length; index += 2) {
+    head += writeField(headers[index] as string, headers[index + 1] as string);
+  }
+  if (body !== undefined || expectsBody.has(method)) head += `content-length: ${body?.length ?? 0}\r\n`;
+  return `${head}\r\n`;
 }
 
 /**
@@ -159,74 +132,59 @@ class Deliveries {
   }
 }
 
-/** One request's undici handler and, to the exchange, its control. */
-class Delivery implements Dispatcher.DispatchHandler, UpstreamControl {
-  reusedConnection = false;
+/** What carries a request: a connection, or undici. */
+export interface UpstreamWire {
+  /** The connection had carried another request before. */
+  readonly reused: boolean;
+  pause(): void;
+  resume(): void;
+  /** The handler is told, unless it was told of an end before. */
+  abort(error: Error): void;
+}
+
+/** One request's answer on its way to the exchange, and its control. */
+class Delivery implements AnswerHandler, UpstreamControl {
+  wire: UpstreamWire | undefined;
   /** Its place among its siblings, who keep it. */
   position = 0;
   readonly #handler: UpstreamHandler;
-  readonly #fresh: Client | undefined;
   readonly #siblings: Deliveries;
-  #controller: Dispatcher.DispatchController | undefined;
   #aborted: SidecarError | undefined;
   #headSeen = false;
-  #anyByte = false;
   #finished = false;
 
-  constructor(handler: UpstreamHandler, fresh: Client | undefined, siblings: Deliveries) {
+  constructor(handler: UpstreamHandler, siblings: Deliveries) {
     this.#handler = handler;
-    this.#fresh = fresh;
     this.#siblings = siblings;
   }
 
   pause(): void {
-    this.#controller?.pause();
+    this.wire?.pause();
   }
 
   resume(): void {
-    this.#controller?.resume();
+    this.wire?.resume();
   }
 
   abort(error: SidecarError): void {
     if (this.#finished) return;
     this.#aborted ??= error;
-    if (this.#controller !== undefined) this.#controller.abort(error);
-    // Still waiting for a connection: told now, refused at onRequestStart.
-    else this.#fail(error);
+    this.wire?.abort(error);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#aborted !== undefined) {
-      controller.abort(this.#aborted);
-      return;
-    }
-    expectSocketFor(this);
-  }
-
-  onResponseStarted(): void {
-    this.#anyByte = true;
-  }
-
-  onResponseStart(controller: Dispatcher.DispatchController, statusCode: number): void {
-    if (this.#finished || statusCode < 200) return;
+  onHead(status: number, rawHeaders: string[]): void {
+    if (this.#finished) return;
     this.#headSeen = true;
-    const received = controller.rawHeaders as Buffer[];
-    const rawHeaders = Array.from<string>({ length: received.length });
-    for (let index = 0; index < received.length; index++) {
-      rawHeaders[index] = (received[index] as Buffer).toString("latin1");
-    }
-    this.#handler.onHead(statusCode, rawHeaders);
+    this.#handler.onHead(status, rawHeaders);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onChunk(chunk: Buffer): void {
     if (!this.#finished) this.#handler.onChunk(chunk);
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     if (this.#finished) return;
-    this.#finished = true;
-    this.#release();
+    this.#finish();
     try {
       this.#handler.onEnd();
     } catch (cause) {
@@ -235,77 +193,16 @@ class Delivery implements Dispatcher.DispatchHandler, UpstreamControl {
     }
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    this.#fail(error);
-  }
-
-  #fail(cause: Error): void {
+  onError(cause: Error, anyByte: boolean): void {
     if (this.#finished) return;
-    this.#finished = true;
-    this.#release();
+    this.#finish();
     const error = this.#aborted ?? (cause instanceof SidecarError ? cause : toSidecarError(cause, this.#headSeen));
-    const staleConnection = this.reusedConnection && !this.#anyByte && !this.#headSeen && isConnectionLoss(cause);
+    const staleConnection = this.wire?.reused === true && !anyByte && isConnectionLoss(cause);
     this.#handler.onError({ error, staleConnection });
   }
 
-  #release(): void {
+  #finish(): void {
+    this.#finished = true;
     this.#siblings.delete(this);
-    // A client made for this one request goes with it; the error of a destroyed one is nobody's.
-    this.#fresh?.destroy().catch(() => undefined);
   }
-}
-
-function codeOf(error: Error): string {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" ? code : "";
-}
-
-function isConnectionLoss(error: Error): boolean {
-  const code = codeOf(error);
-  return code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET";
-}
-
-const codes: Record<string, ErrorCode> = {
-  UND_ERR_CONNECT_TIMEOUT: "upstream_connect_timeout",
-  ETIMEDOUT: "upstream_connect_timeout",
-  UND_ERR_HEADERS_TIMEOUT: "upstream_first_byte_timeout",
-  UND_ERR_BODY_TIMEOUT: "stream_idle",
-  ENOTFOUND: "upstream_dns",
-  EAI_AGAIN: "upstream_dns",
-  EAI_FAIL: "upstream_dns",
-  EAI_NODATA: "upstream_dns",
-  UND_ERR_RES_EXCEEDED_MAX_SIZE: "upstream_too_large",
-  UND_ERR_HEADERS_OVERFLOW: "upstream_too_large",
-};
-
-const messages: Partial<Record<ErrorCode, string>> = {
-  upstream_connect_timeout: "the provider did not accept a connection in time",
-  upstream_first_byte_timeout: "the provider did not begin to answer in time",
-  stream_idle: "the provider's answer stalled",
-  upstream_dns: "the provider's name could not be resolved",
-  upstream_too_large: "the provider's answer is too large",
-  upstream_tls: "the TLS connection to the provider could not be made",
-  upstream_invalid: "the provider's answer is not valid HTTP",
-  stream_truncated: "the provider's answer broke off",
-  upstream_unreachable: "the provider could not be reached",
-};
-
-const tlsCode = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH|EPROTO)/;
-
-/** What a transport error means; the message names no address, since it reaches the client. */
-export function toSidecarError(cause: Error, headSeen: boolean): SidecarError {
-  const transportCode = codeOf(cause);
-  const code = classify(cause.name, transportCode, headSeen);
-  const suffix = transportCode === "" ? "" : ` (${transportCode})`;
-  return new SidecarError(code, `${messages[code] ?? "the provider could not be reached"}${suffix}`, { cause });
-}
-
-function classify(name: string, transportCode: string, headSeen: boolean): ErrorCode {
-  const known = codes[transportCode];
-  if (known !== undefined && !(headSeen && transportCode === "ETIMEDOUT")) return known;
-  if (!headSeen && tlsCode.test(transportCode)) return "upstream_tls";
-  if (headSeen) return "stream_truncated";
-  if (name === "HTTPParserError" || transportCode === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH") return "upstream_invalid";
-  if (transportCode.startsWith("UND_ERR_INVALID") || transportCode === "UND_ERR_NOT_SUPPORTED") return "internal";
-  return "upstream_unreachable";
 }
