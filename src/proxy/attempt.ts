@@ -155,6 +155,7 @@ class AttemptRelaySettings implements RelaySettings {
       contentEncoding,
       keepContent: telemetry.capture !== "none",
       maxBodyBytes: limits.maxBodyBytes,
+      onOutput: (atMs) => this.#noteOutput(atMs),
     });
   }
 
@@ -171,7 +172,7 @@ class AttemptRelaySettings implements RelaySettings {
     if (this.streamRequested) this.#group.timeToFirstChunkMs = atMs;
   }
 
-  onOutputChunk(atMs: number): void {
+  #noteOutput(atMs: number): void {
     if (this.#lastOutputMs > 0) (this.#group.chunkGapsMs ??= []).push(atMs - this.#lastOutputMs);
     this.#lastOutputMs = atMs;
   }

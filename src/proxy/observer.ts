@@ -26,6 +26,8 @@ export interface ObserverSettings {
   contentEncoding: string | undefined;
   keepContent: boolean;
   maxBodyBytes: number;
+  /** A chunk carried output of the model; when it came. */
+  onOutput: (atMs: number) => void;
 }
 
 export interface Observation {
@@ -44,15 +46,15 @@ export interface Observation {
 export interface Observer {
   /** The dialect's own end was seen: whatever happens to the connection now, the answer was whole. */
   readonly terminalSeen: boolean;
-  /** One event was larger than the cap: nothing more comes out of `frames`. */
+  /** Of what `frames` was given: one event was larger than the cap, and nothing more comes out. */
   readonly overflowed: boolean;
   /** The client has the beginning of a frame without its end. */
   readonly midFrame: boolean;
-  /** Frames of a stream when the body is readable as it comes; undefined when there are none to filter (bodies, encoded streams). */
-  frames(chunk: Buffer): Frame[] | undefined;
-  /** Takes what `frames` gave, or the chunk itself. True when the chunk carried output of the model. */
-  observeFrames(frames: Frame[]): boolean;
-  observeChunk(chunk: Buffer): boolean;
+  /** Takes a chunk, and when it came. It may be read later, but before anything is asked. */
+  observeChunk(chunk: Buffer, atMs: number): void;
+  /** The frames of a stream's chunk, for who must see them at once; they are observed by `observeFrames`. Not for encoded streams. */
+  frames(chunk: Buffer): Frame[];
+  observeFrames(frames: Frame[], atMs: number): void;
   /** The wire ended; frames held back come out. */
   endFrames(): Frame[];
   /** Everything there is to know. Waits only for a decompressor, after the client has its last byte. */
@@ -99,14 +101,23 @@ class Decompression {
   }
 }
 
+/** A stream is read in batches of so many chunks or bytes: what reads the next event of many is still in the processor's caches. */
+const batchChunks = 32;
+const batchBytes = 16_384;
+
 class StreamObserver implements Observer {
   readonly #events: EventDecoder;
   readonly #fold: Fold;
   readonly #settings: ObserverSettings;
   readonly #frames: FrameDecoder;
   readonly #decompression: Decompression | undefined;
+  /** Not read yet, and when each came. */
+  #batch: (Buffer | Frame[])[] = [];
+  #batchTimes: number[] = [];
+  #batchBytes = 0;
+  /** When the bytes came that the decompressor was given last. */
+  #decompressedAtMs = 0;
   #failed = false;
-  #decodedOutput = false;
 
   constructor(settings: ObserverSettings, framing: Framing) {
     this.#settings = settings;
@@ -115,12 +126,13 @@ class StreamObserver implements Observer {
     this.#fold = createFold({ keepContent: settings.keepContent });
     if (settings.contentEncoding !== undefined) {
       this.#decompression = new Decompression(settings.contentEncoding, settings.maxBodyBytes, (bytes) => {
-        if (this.observeFrames(this.#frames.push(bytes))) this.#decodedOutput = true;
+        this.#decode(this.#frames.push(bytes), this.#decompressedAtMs);
       });
     }
   }
 
   get terminalSeen(): boolean {
+    this.#readBatch();
     return this.#fold.ended;
   }
 
@@ -129,18 +141,56 @@ class StreamObserver implements Observer {
   }
 
   get midFrame(): boolean {
+    this.#readBatch();
     return this.#frames.midFrame;
   }
 
-  frames(chunk: Buffer): Frame[] | undefined {
-    return this.#decompression === undefined ? this.#frames.push(chunk) : undefined;
+  frames(chunk: Buffer): Frame[] {
+    return this.#frames.push(chunk);
   }
 
   endFrames(): Frame[] {
+    this.#readBatch();
     return this.#decompression === undefined ? this.#frames.end() : [];
   }
 
-  observeFrames(frames: Frame[]): boolean {
+  observeFrames(frames: Frame[], atMs: number): void {
+    for (const { raw } of frames) this.#batchBytes += raw.length;
+    this.#add(frames, atMs);
+  }
+
+  observeChunk(chunk: Buffer, atMs: number): void {
+    if (this.#decompression === undefined) {
+      this.#batchBytes += chunk.length;
+      this.#add(chunk, atMs);
+    } else {
+      this.#decompressedAtMs = atMs;
+      this.#decompression.write(chunk);
+    }
+  }
+
+  #add(chunk: Buffer | Frame[], atMs: number): void {
+    this.#batch.push(chunk);
+    this.#batchTimes.push(atMs);
+    if (this.#batch.length >= batchChunks || this.#batchBytes >= batchBytes) this.#readBatch();
+  }
+
+  #readBatch(): void {
+    if (this.#batch.length === 0) return;
+    const batch = this.#batch;
+    const times = this.#batchTimes;
+    this.#batch = [];
+    this.#batchTimes = [];
+    this.#batchBytes = 0;
+    for (let index = 0; index < batch.length; index++) {
+      const chunk = batch[index] as Buffer | Frame[];
+      const atMs = times[index] as number;
+      if (Array.isArray(chunk)) this.#decode(chunk, atMs);
+      else this.#decode(this.#frames.push(chunk), atMs);
+    }
+  }
+
+  #decode(frames: Frame[], atMs: number): void {
     let output = false;
     try {
       for (const frame of frames) {
@@ -152,26 +202,19 @@ class StreamObserver implements Observer {
     } catch {
       this.#failed = true;
     }
-    return output;
-  }
-
-  observeChunk(chunk: Buffer): boolean {
-    if (this.#decompression === undefined) return this.observeFrames(this.#frames.push(chunk));
-    this.#decompression.write(chunk);
-    const output = this.#decodedOutput;
-    this.#decodedOutput = false;
-    return output;
+    if (output) this.#settings.onOutput(atMs);
   }
 
   finish(): Promise<Observation> | Observation {
     if (this.#decompression === undefined) return this.#conclude(true);
     return this.#decompression.end().then((whole) => {
-      this.observeFrames(this.#frames.end());
+      this.#decode(this.#frames.end(), this.#decompressedAtMs);
       return this.#conclude(whole);
     });
   }
 
   #conclude(decompressed: boolean): Observation {
+    this.#readBatch();
     const fold = this.#fold;
     let response: InferenceResponse | undefined;
     try {
@@ -215,22 +258,21 @@ class BodyObserver implements Observer {
     }
   }
 
-  frames(): undefined {
-    return undefined;
+  frames(): Frame[] {
+    return [];
   }
 
   endFrames(): Frame[] {
     return [];
   }
 
-  observeFrames(): boolean {
-    return false;
+  observeFrames(): void {
+    // A body has none.
   }
 
-  observeChunk(chunk: Buffer): boolean {
+  observeChunk(chunk: Buffer): void {
     if (this.#decompression === undefined) this.#keep(chunk);
     else this.#decompression.write(chunk);
-    return false;
   }
 
   finish(): Promise<Observation> | Observation {

@@ -49,7 +49,6 @@ export interface RelaySettings {
   /** Value of the cost trailer. */
   costTrailer(observation: Observation): string | undefined;
   onFirstChunk(atMs: number): void;
-  onOutputChunk(atMs: number): void;
 }
 
 /**
@@ -153,7 +152,7 @@ export class Relay implements UpstreamHandler {
     const isWhole = !this.#committed && this.#head?.contentLength === chunk.length;
     if (observer !== undefined && this.#mode === "body" && isWhole) {
       // The whole body is here: what it cost can stand in the head.
-      observer.observeChunk(chunk);
+      observer.observeChunk(chunk, this.#settings.sinceStartMs());
       const concluded = observer.finish();
       if (concluded instanceof Promise) this.#pendingObservation = concluded;
       else this.#observation = concluded;
@@ -165,11 +164,15 @@ export class Relay implements UpstreamHandler {
     this.#commit(false);
     if (this.#mode !== "edited") this.#write(chunk);
     if (observer === undefined) return;
+    const atMs = this.#settings.sinceStartMs();
+    if (this.#mode !== "edited") {
+      observer.observeChunk(chunk, atMs);
+      return;
+    }
     const frames = observer.frames(chunk);
-    if (this.#mode === "edited" && frames !== undefined) this.#writeFrames(frames);
-    const isOutput = frames === undefined ? observer.observeChunk(chunk) : observer.observeFrames(frames);
-    if (isOutput) this.#settings.onOutputChunk(this.#settings.sinceStartMs());
-    if (this.#mode === "edited" && observer.overflowed) {
+    this.#writeFrames(frames);
+    observer.observeFrames(frames, atMs);
+    if (observer.overflowed) {
       this.#control?.abort(new SidecarError("upstream_too_large", "one event of the provider's stream is too large"));
     }
   }
@@ -209,7 +212,7 @@ export class Relay implements UpstreamHandler {
     if (observer !== undefined) {
       const frames = observer.endFrames();
       if (this.#mode === "edited") this.#writeFrames(frames);
-      observer.observeFrames(frames);
+      observer.observeFrames(frames, this.#settings.sinceStartMs());
     }
     const concluded = this.#observation ?? this.#pendingObservation ?? observer?.finish();
     if (concluded instanceof Promise) {

@@ -69,6 +69,8 @@ export class Http1Inbound implements Inbound {
 
   body(): Readable {
     const stream = new Readable({ read: () => this.#carrier.resumeReading() });
+    // Whoever was to read it may have given up; an error that nobody hears would end the process.
+    stream.on("error", () => undefined);
     for (const chunk of this.#chunks.splice(0)) stream.push(chunk);
     if (this.#missing === 0) stream.push(null);
     else if (this.#gone) stream.destroy(disconnected());

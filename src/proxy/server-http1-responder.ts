@@ -47,7 +47,6 @@ export class Http1Responder implements Responder {
 
   head(status: number, rawHeaders: string[], flush: boolean): void {
     if (this.#closed || this.headSent || this.#socket.destroyed) return;
-    this.headSent = true;
     let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n`;
     let length: number | undefined;
     for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -67,6 +66,7 @@ export class Http1Responder implements Responder {
       this.#framing = "length";
       this.#missing = length;
     }
+    this.headSent = true;
     this.#head = `${text}\r\n`;
     if (flush) this.#flushHead();
   }
@@ -93,7 +93,8 @@ export class Http1Responder implements Responder {
     if (this.#framing === "chunked") this.#socket.write(this.#head + lastChunk + formatTrailers(trailers), "latin1");
     else if (this.#head !== "") this.#flushHead();
     this.#head = "";
-    if (this.#socket.writableLength > 0) this.#resetUnlessFlushed(flushTimeoutMs);
+    // The empty write is done once all before it is out; `drain` comes only to a socket that was over its mark, and not at its end.
+    if (this.#socket.writableLength > 0) this.#socket.write("", this.#resetUnlessStopped(flushTimeoutMs));
     this.#connection.answered(this.#reusable);
   }
 
@@ -102,7 +103,7 @@ export class Http1Responder implements Responder {
     this.#closed = true;
     this.#flushHead();
     this.#socket.destroySoon();
-    this.#resetUnlessFlushed(cutTimeoutMs);
+    this.#resetUnlessStopped(cutTimeoutMs);
   }
 
   reset(): void {
@@ -154,14 +155,16 @@ export class Http1Responder implements Responder {
     return socket.write(whole);
   }
 
-  #resetUnlessFlushed(timeoutMs: number): void {
+  /** The connection's end stops it too. */
+  #resetUnlessStopped(timeoutMs: number): () => void {
     const socket = this.#socket;
     const timer = setTimeout(() => socket.resetAndDestroy(), timeoutMs).unref();
     const stop = (): void => {
       clearTimeout(timer);
-      socket.off("drain", stop).off("close", stop);
+      socket.off("close", stop);
     };
-    socket.on("drain", stop).on("close", stop);
+    socket.on("close", stop);
+    return stop;
   }
 }
 

@@ -142,7 +142,7 @@ class Connection implements Http1Carrier, Http1Answering {
 
   #next(): void {
     const bytes = this.#unread;
-    if (bytes === undefined || this.#inbound !== undefined || this.socket.destroyed) return;
+    if (bytes === undefined || this.#inbound !== undefined || !this.socket.writable) return;
     this.#unread = undefined;
     const head = readPlainHead(bytes);
     if (head === undefined) {

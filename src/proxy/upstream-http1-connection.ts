@@ -133,6 +133,7 @@ export class Connection implements AnswerSink {
 
   onHead(status: number, rawHeaders: string[]): void {
     this.#headSeen = true;
+    if (this.#request !== undefined) this.#wait(this.#request.idleTimeoutMs);
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const name = rawHeaders[index] as string;
       if (name.length === 10 && name.toLowerCase() === "keep-alive") this.#obey(rawHeaders[index + 1] as string);
@@ -164,9 +165,8 @@ export class Connection implements AnswerSink {
 
   #read(bytes: Buffer): void {
     this.#anyByte = true;
-    if (this.#request !== undefined) {
-      this.#wait(this.#headSeen ? this.#request.idleTimeoutMs : this.#request.firstByteTimeoutMs);
-    }
+    // A head that comes in drops, or others before it, gets no more time than one that comes at once.
+    if (this.#headSeen && this.#request !== undefined) this.#wait(this.#request.idleTimeoutMs);
     try {
       // Bytes that no request asked for: whose answer the next would be, nobody could tell.
       if (!this.#parser.push(bytes)) this.#socket.destroy();
@@ -203,7 +203,10 @@ export class Connection implements AnswerSink {
 
   #rearm(): void {
     clearTimeout(this.#timer);
-    const leftMs = Math.min(Math.max(this.#deadlineMs - performance.now(), 1), keepAliveMs);
+    // Nothing is waited for while paused; `resume` sets the next deadline.
+    const leftMs = this.#paused
+      ? keepAliveMs
+      : Math.min(Math.max(this.#deadlineMs - performance.now(), 1), keepAliveMs);
     this.#timer = setTimeout(() => this.#onTimer(), leftMs).unref();
   }
 

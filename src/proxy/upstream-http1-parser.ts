@@ -23,14 +23,25 @@ export class AnswerFormatError extends Error {
   }
 }
 
-type State = "head" | "length" | "chunk-size" | "chunk-data" | "chunk-end" | "trailers" | "until-close" | "done";
+type State =
+  | "head"
+  | "length"
+  | "chunk-size"
+  | "chunk-data"
+  | "chunk-end"
+  | "trailers"
+  | "until-close"
+  | "ended"
+  | "done";
 
 const maxHeadBytes = 65_536;
 /** Of a chunk's size line with its extensions. */
 const maxSizeLineBytes = 4096;
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const decimal = /^\d{1,15}$/;
-const sizeLine = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
+/** With extensions, and no blanks around anything: padded sizes are read by some and refused by others. */
+const sizeLine =
+  /^([0-9A-Fa-f]{1,12})(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*$/;
 const empty = Buffer.alloc(0);
 
 export class AnswerParser {
@@ -123,20 +134,22 @@ export class AnswerParser {
     ) {
       throw invalid("header");
     }
+    if (framing.chunked && framing.length !== undefined) throw invalid("framing: both chunks and a length");
     // Others come before the one that counts (RFC 9110 §15.2).
-    if (status < 200) return length;
+    if (status < 200) {
+      if (framing.close) throw invalid("end of the connection before its answer");
+      return length;
+    }
     this.#beginBody(status, framing);
-    const bodiless = this.#state === "done";
     this.#sink.onHead(status, rawHeaders);
-    if (bodiless) this.#complete(this.#reusable);
+    this.#completeIfEnded(bytes, length);
     return length;
   }
 
   #beginBody(status: number, { length, chunked, close }: BodyFraming): void {
-    if (chunked && length !== undefined) throw invalid("framing: both chunks and a length");
     this.#reusable = !close;
     if (this.#withoutBody || status === 204 || status === 304 || length === 0) {
-      this.#state = "done";
+      this.#state = "ended";
     } else if (chunked) {
       this.#state = "chunk-size";
     } else if (length === undefined) {
@@ -150,11 +163,9 @@ export class AnswerParser {
   #readData(bytes: Buffer): number {
     const taken = Math.min(bytes.length, this.#missing);
     this.#missing -= taken;
-    const isLast = this.#missing === 0;
-    const state = this.#state;
-    if (isLast) this.#state = state === "length" ? "done" : "chunk-end";
+    if (this.#missing === 0) this.#state = this.#state === "length" ? "ended" : "chunk-end";
     this.#sink.onBody(taken === bytes.length ? bytes : bytes.subarray(0, taken));
-    if (isLast && state === "length") this.#complete(this.#reusable);
+    this.#completeIfEnded(bytes, taken);
     return taken;
   }
 
@@ -181,9 +192,19 @@ export class AnswerParser {
     const end = bytes.indexOf("\r\n", 0, "latin1");
     if (end === -1 ? bytes.length > maxHeadBytes : end > maxHeadBytes) throw invalid("trailer");
     if (end === -1) return 0;
-    if (end === 0) this.#complete(this.#reusable);
-    else if (!readFields(bytes.toString("latin1", 0, end + 2), 0, () => true)) throw invalid("trailer");
+    if (end === 0) {
+      this.#state = "ended";
+      this.#completeIfEnded(bytes, 2);
+      return 2;
+    }
+    const line = bytes.toString("latin1", 0, end + 2);
+    if (!isCleanHead(line) || !readFields(line, 0, () => true)) throw invalid("trailer");
     return end + 2;
+  }
+
+  /** Not if the sink stopped it meanwhile. What follows the answer would be taken for the next one's. */
+  #completeIfEnded(bytes: Buffer, taken: number): void {
+    if (this.#state === "ended") this.#complete(this.#reusable && taken === bytes.length);
   }
 
   #complete(reusable: boolean): void {

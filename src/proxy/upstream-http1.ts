@@ -5,6 +5,7 @@ import { buildConnector } from "undici";
 import {
   type AnswerHandler,
   Connection,
+  ConnectionError,
   type ConnectionOwner,
   type RequestBytes,
 } from "./upstream-http1-connection.ts";
@@ -50,6 +51,8 @@ export class Order {
   reused = false;
   /** Given up while it waited. */
   cancelled = false;
+  /** Where it waits for its turn, while it does. */
+  queue: Order[] | undefined;
   readonly #request: RequestBytes;
   readonly #handler: AnswerHandler;
   #connection: Connection | undefined;
@@ -85,6 +88,9 @@ export class Order {
     }
     this.fail(error);
     this.cancelled = true;
+    // Its body is held no longer than it is wanted.
+    const position = this.queue?.indexOf(this) ?? -1;
+    if (position !== -1) this.queue?.splice(position, 1);
   }
 }
 
@@ -112,10 +118,11 @@ class Origin implements ConnectionOwner {
     if (connection !== undefined) order.startOn(connection);
     else if (fresh || this.#open.size + this.#connecting < this.#maxConnections) this.#openFor(order);
     else this.#waiting.push(order);
+    order.queue = this.#waiting;
   }
 
   onIdle(connection: Connection): void {
-    const order = this.#nextWaiting();
+    const order = this.#waiting.shift();
     if (order === undefined) this.#idle.push(connection);
     else order.startOn(connection);
   }
@@ -129,6 +136,7 @@ class Origin implements ConnectionOwner {
 
   close(): void {
     this.#closed = true;
+    for (const order of this.#waiting.splice(0)) order.fail(closedError());
     for (const connection of this.#open) connection.destroy();
   }
 
@@ -136,13 +144,6 @@ class Origin implements ConnectionOwner {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
       if (connection.usable) return connection;
       connection.destroy();
-    }
-    return undefined;
-  }
-
-  #nextWaiting(): Order | undefined {
-    for (let order = this.#waiting.shift(); order !== undefined; order = this.#waiting.shift()) {
-      if (!order.cancelled) return order;
     }
     return undefined;
   }
@@ -156,17 +157,26 @@ class Origin implements ConnectionOwner {
         this.#openForWaiting();
         return;
       }
+      if (this.#closed) {
+        socket.on("error", () => undefined).destroy();
+        order.fail(closedError());
+        return;
+      }
       const connection = new Connection(socket, this);
       this.#open.add(connection);
-      if (this.#closed) connection.destroy();
-      else if (order.cancelled) this.onIdle(connection);
+      if (order.cancelled) this.onIdle(connection);
       else order.startOn(connection);
     });
   }
 
   #openForWaiting(): void {
-    if (this.#closed) return;
-    const order = this.#nextWaiting();
+    // Above the cap are those that had to be fresh: another closes first.
+    if (this.#closed || this.#open.size + this.#connecting >= this.#maxConnections) return;
+    const order = this.#waiting.shift();
     if (order !== undefined) this.#openFor(order);
   }
+}
+
+function closedError(): ConnectionError {
+  return new ConnectionError("UND_ERR_CLOSED", "the connections were closed");
 }

@@ -158,12 +158,13 @@ class Delivery implements AnswerHandler, UpstreamControl {
     this.#siblings = siblings;
   }
 
+  // After its end the connection is another request's.
   pause(): void {
-    this.wire?.pause();
+    if (!this.#finished) this.wire?.pause();
   }
 
   resume(): void {
-    this.wire?.resume();
+    if (!this.#finished) this.wire?.resume();
   }
 
   abort(error: SidecarError): void {

@@ -16,9 +16,9 @@ const blind: Observer = {
   terminalSeen: false,
   overflowed: false,
   midFrame: false,
-  frames: () => undefined,
-  observeFrames: () => false,
-  observeChunk: () => false,
+  observeChunk: () => undefined,
+  frames: () => [],
+  observeFrames: () => undefined,
   endFrames: () => [],
   finish: () => nothing,
 };
