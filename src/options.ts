@@ -101,6 +101,16 @@ export const optionsSchema = z.strictObject({
       }),
     })
     .prefault({}),
+  losses: z
+    .strictObject({
+      semantic: z.enum(["reject", "report"]).default("reject").meta({
+        description: "What to do when a translation would lose what was asked: tools, output format, media, history",
+      }),
+      tuning: z.enum(["reject", "report"]).default("report").meta({
+        description: "What to do when it would lose what only tunes the answer: seed, penalties, metadata, cache hints",
+      }),
+    })
+    .prefault({}),
   prices: z
     .strictObject({
       overrides: z

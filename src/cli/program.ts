@@ -13,6 +13,7 @@ import { type RunFlags, runSidecar } from "./run.ts";
 import { exitCodes, type Shell } from "./shell.ts";
 import { simulate } from "./simulate.ts";
 import { tailExchanges } from "./tail.ts";
+import { translateBody, type TranslateFlags } from "./translate.ts";
 import { version } from "./version.ts";
 
 /** Runs one command line (without node and script) and gives the exit code. */
@@ -95,6 +96,16 @@ function buildProgram(shell: Shell, finish: (exitCode: number) => void): Command
     .option("--admin <address>", "its admin port", shell.environment["OUTRIDER_ADMIN"] || "127.0.0.1:4142")
     .addHelpText("after", example("outrider tail --admin 127.0.0.1:4142"))
     .action(async (flags: { admin: string }) => finish(await tailExchanges(flags, shell)));
+
+  program
+    .command("translate")
+    .description("print a request (or an answer) in another dialect's words, and what is lost")
+    .requiredOption("--from <dialect>", "dialect of the body on the standard input")
+    .requiredOption("--to <dialect>", "dialect to write it in")
+    .option("--response", "the body is an answer")
+    .option("--model <name>", "what the target calls the model; else as in the body")
+    .addHelpText("after", example("outrider translate --from anthropic --to openai < body.json"))
+    .action(async (flags: TranslateFlags) => finish(await translateBody(flags, process.stdin, shell)));
 
   for (const command of [program, ...program.commands]) {
     command

@@ -3,6 +3,7 @@
 
 import type { InferenceRequest, InferenceResponse, ProviderError, StreamEvent, Usage } from "../canonical/index.ts";
 import type { SidecarError } from "../errors.ts";
+import type { DialectEncoder } from "./encoding.ts";
 
 /** Every dialect's id, in the order of the documentation. */
 export const dialectIds = [
@@ -122,4 +123,6 @@ export interface Dialect {
   encodeError(error: SidecarError, requestId: string): Record<string, unknown>;
   /** The same inside a stream that already began: complete frames, without the dialect's success terminator. */
   encodeStreamError(error: SidecarError, requestId: string): string | Buffer;
+  /** Absent where nothing is translated to or from it. */
+  encoder?: DialectEncoder;
 }

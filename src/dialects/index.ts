@@ -28,3 +28,12 @@ export {
   type ByteEdit,
   type UsageFrameFilter,
 } from "./json/splice.ts";
+export type { EventEncoder } from "./encoding.ts";
+export {
+  canTranslate,
+  translateRequest,
+  translateResponse,
+  translateStream,
+  type TranslatedRequest,
+  type TranslationFacts,
+} from "./translation.ts";

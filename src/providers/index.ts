@@ -12,3 +12,4 @@ export {
   type OutgoingRequest,
 } from "./auth/authorizers.ts";
 export { readSignedRegion } from "./auth/aws-region.ts";
+export { findOutputLimit } from "./output-limits.ts";

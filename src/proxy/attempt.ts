@@ -2,6 +2,7 @@
 // Invariant: the wire attempt is closed when this resolves; the deadline ends it wherever it is.
 
 import { type Readable, Transform } from "node:stream";
+import type { Loss } from "../canonical/index.ts";
 import type { Dialect, Operation } from "../dialects/index.ts";
 import { createUsageFrameFilter, type Frame, type Framing, type UsageFrameFilter } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
@@ -16,6 +17,9 @@ import type { OwnTime } from "./own-time.ts";
 import { mayPropagate } from "./propagation.ts";
 import { type Head, Relay, type RelayEnd, type RelaySettings } from "./relay.ts";
 import { priceObservation, redactQuery } from "./recording.ts";
+import { TranslatedAnswer } from "./translated-answer.ts";
+import type { TranslatedCall } from "./translated-call.ts";
+import { TranslatedRelay } from "./translated-relay.ts";
 import type { Responder } from "./wire.ts";
 
 /** How long a client may take nothing before it is cut. */
@@ -31,7 +35,9 @@ export interface AttemptRequest {
   usageRequested: boolean;
   /** 0 for the first send; a resend uses a fresh connection. */
   resendCount: number;
+  /** In the provider's dialect. */
   call: { dialect: Dialect; operation: Operation } | undefined;
+  translated: TranslatedCall | undefined;
 }
 
 /** Sends and relays; resolves with the end, never rejects. */
@@ -42,7 +48,8 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
   const attempt = openAttempt(exchange, request);
   const { traceparent, tracestate } = exchange.trace.openAttempt(group, attempt);
   const settings = new AttemptRelaySettings(exchange, request, attempt);
-  const headers = toUpstreamHeaders(request.headers, settings.isFiltered ? "identity" : undefined);
+  const isRewritten = settings.isFiltered || request.translated !== undefined;
+  const headers = toUpstreamHeaders(request.headers, isRewritten ? "identity" : undefined);
   if (mayPropagate(options.telemetry.propagate, group.serverAddress)) {
     headers.push("traceparent", traceparent);
     if (tracestate !== undefined) headers.push("tracestate", tracestate);
@@ -50,7 +57,8 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
   const body = uploadOf(exchange, request, attempt, headers);
   exchange.record.overheadMs ??= { request: own.spentMs(), total: 0 };
 
-  const relay = new Relay(settings);
+  const relay =
+    settings.translation === undefined ? new Relay(settings) : new TranslatedRelay(settings, settings.translation);
   const control = rooms.upstream.send(
     {
       origin: request.address.origin,
@@ -107,6 +115,8 @@ class AttemptRelaySettings implements RelaySettings {
   readonly requestId: string;
   readonly trailersWanted: boolean;
   readonly slowClientTimeoutMs = slowClientTimeoutMs;
+  readonly translation: TranslatedAnswer | undefined;
+  readonly clientDialect: Dialect | undefined;
   /** On the monotonic clock. */
   readonly startedMs: number;
   readonly #exchange: Exchange;
@@ -125,6 +135,9 @@ class AttemptRelaySettings implements RelaySettings {
     this.requestId = record.id;
     this.trailersWanted =
       request.call !== undefined && inbound.protocolVersion !== "1.0" && takesTrailers(inbound.header("te"));
+    this.translation =
+      request.translated === undefined ? undefined : new TranslatedAnswer(request.translated, record.id);
+    this.clientDialect = request.translated?.client ?? request.call?.dialect;
     this.startedMs = rooms.clock.nowMs();
     this.#exchange = exchange;
     this.#group = request.group;
@@ -154,6 +167,7 @@ class AttemptRelaySettings implements RelaySettings {
       header: (name) => findHeader(rawHeaders, name),
       contentEncoding,
       keepContent: telemetry.capture !== "none",
+      translation: this.translation,
       maxBodyBytes: limits.maxBodyBytes,
       onOutput: (atMs) => this.#noteOutput(atMs),
     });
@@ -166,6 +180,10 @@ class AttemptRelaySettings implements RelaySettings {
   costTrailer(observation: Observation): string | undefined {
     const cost = priceObservation(this.#exchange, this.#group, observation);
     return cost === undefined ? undefined : formatCost(cost);
+  }
+
+  noteLosses(losses: Loss[]): void {
+    this.#exchange.record.losses.push(...losses);
   }
 
   onFirstChunk(atMs: number): void {

@@ -5,6 +5,7 @@ import type { InferenceRequest, Loss } from "../canonical/index.ts";
 import {
   applyEdits,
   type ByteEdit,
+  type Dialect,
   editMember,
   editUsageRequest,
   parseMultipart,
@@ -12,8 +13,9 @@ import {
   scanBody,
 } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
-import type { Credentials, Provider, Providers } from "../providers/index.ts";
+import { type Credentials, findOutputLimit, type Provider, type Providers } from "../providers/index.ts";
 import type { Destination } from "./ingress.ts";
+import { findTarget, type LossRules, translateCall, type TranslatedCall } from "./translated-call.ts";
 import type { Inbound } from "./wire.ts";
 
 type ReadableDestination = Destination & { call: NonNullable<Destination["call"]> };
@@ -33,18 +35,32 @@ export interface Call {
   /** We asked for the usage frame: it is taken out of the answer again. */
   usageRequested: boolean;
   losses: Loss[];
+  /** The provider does not speak the client's dialect: the call in its own words, `body` too. */
+  translated?: TranslatedCall;
+}
+
+/** What reading a call needs of the rest of the house. */
+export interface CallRooms {
+  providers: Providers;
+  credentials: Credentials;
+  requestUsage: boolean;
+  keepContent: boolean;
+  lossRules: LossRules;
+  /** Of the exchange: 32 hex digits, and seconds since 1970. */
+  exchangeId: string;
+  epochSeconds: number;
 }
 
 /**
  * `body` as received, and `content`: the same without its content coding, the very `body` where it has none; undefined: not to be read.
- * @throws SidecarError request_malformed, operation_unsupported
+ * @throws SidecarError request_malformed, operation_unsupported, request_lossy
  */
 export function readCall(
   inbound: Inbound,
   destination: ReadableDestination,
   body: Buffer,
   content: Buffer | undefined,
-  rooms: { providers: Providers; credentials: Credentials; requestUsage: boolean; keepContent: boolean },
+  rooms: CallRooms,
 ): Call {
   const { dialect, operation } = destination.call;
   const contentType = inbound.header("content-type") ?? "";
@@ -62,10 +78,37 @@ export function readCall(
   const edits: ByteEdit[] = [];
   const losses: Loss[] = [];
 
-  const chosen =
-    destination.bare && operation.model === undefined ? chooseByModel(request.model, destination, rooms) : undefined;
+  const chosen = destination.bare ? chooseByModel(request.model, destination, rooms) : undefined;
+  const target = chosen === undefined ? undefined : findTargetAt(chosen.provider, destination);
+  if (chosen !== undefined && target !== undefined) {
+    const whole = rooms.keepContent ? request : dialect.decodeRequest(parsed, operation);
+    const { exchangeId, epochSeconds } = rooms;
+    const { model } = chosen;
+    const facts = {
+      model,
+      exchangeId,
+      epochSeconds,
+      maxOutputTokens: findOutputLimit(model),
+      operationKind: operation.kind,
+    };
+    const asksForUsage = rooms.requestUsage && chosen.provider.usageOnRequest;
+    const told = { body: parsed, request: whole, asksForUsage };
+    const translated = translateCall(dialect, target, told, facts, rooms.lossRules);
+    return {
+      ...chosen,
+      request,
+      readWhole: () => whole,
+      body: translated.body,
+      edited: true,
+      usageRequested: false,
+      losses: translated.losses,
+      translated,
+    };
+  }
   const provider = chosen?.provider ?? destination.provider;
-  if (chosen !== undefined) edits.push(editMember(scan, "model", JSON.stringify(chosen.model)));
+  if (chosen !== undefined && operation.model === undefined) {
+    edits.push(editMember(scan, "model", JSON.stringify(chosen.model)));
+  }
 
   const usageEdit =
     rooms.requestUsage && provider.usageOnRequest && dialect.id === "openai-chat"
@@ -111,14 +154,21 @@ function chooseByModel(
   const provider = rooms.providers.get(model.slice(0, slash));
   if (provider === undefined || provider.id === destination.provider.id) return undefined;
   if (provider.auth.scheme !== "none" && rooms.credentials.for(provider) === undefined) return undefined;
-  const { dialect } = destination.call;
-  if (!provider.dialects.includes(dialect.id)) {
-    throw new SidecarError(
-      "operation_unsupported",
-      `provider ${provider.id} does not speak ${dialect.id}, and this version does not translate`,
-    );
-  }
+  // A model in the path stays there: only in another dialect's words does the call get another one.
+  const { dialect, operation } = destination.call;
+  if (operation.model !== undefined && provider.dialects.includes(dialect.id)) return undefined;
   return { provider, model: model.slice(slash + 1) };
+}
+
+/** The dialect to translate to; undefined where the provider speaks the client's. @throws SidecarError operation_unsupported */
+function findTargetAt(provider: Provider, { call }: ReadableDestination): Dialect | undefined {
+  if (provider.dialects.includes(call.dialect.id)) return undefined;
+  const target = findTarget(provider, call.dialect, call.operation);
+  if (target !== undefined) return target;
+  throw new SidecarError(
+    "operation_unsupported",
+    `provider ${provider.id} does not speak ${call.dialect.id}, and this call cannot be translated`,
+  );
 }
 
 /** A call whose body is never edited: it holds no JSON, or cannot be read (`readFields` gives nothing then). */

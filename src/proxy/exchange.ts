@@ -17,7 +17,7 @@ import { type AttemptRequest, sendAttempt } from "./attempt.ts";
 import { readCall } from "./call.ts";
 import { decodeContent, readCoding } from "./content-coding.ts";
 import type { Guard } from "./guard.ts";
-import { omitHeader } from "./headers.ts";
+import { omitHeader, toTranslatedHeaders } from "./headers.ts";
 import { type Destination, matchIngress } from "./ingress.ts";
 import { needsWholeBody, prepareOutgoing } from "./outgoing.ts";
 import { OwnTime } from "./own-time.ts";
@@ -159,6 +159,9 @@ async function relayCall(
     credentials: rooms.credentials,
     requestUsage: telemetryOptions.requestUsage,
     keepContent: telemetryOptions.capture !== "none",
+    lossRules: rooms.options.losses,
+    exchangeId: record.id,
+    epochSeconds: Math.floor(rooms.clock.epochMs() / 1000),
   });
   exchange.readWholeRequest = call.readWhole;
   if (call.request !== undefined) {
@@ -166,13 +169,17 @@ async function relayCall(
     record.stream = call.request.stream;
   }
   record.losses = call.losses;
-  record.relayMode = call.edited ? "splice" : "passthrough";
+  record.relayMode = call.translated === undefined ? (call.edited ? "splice" : "passthrough") : "translate";
 
-  await sendAndSettle(exchange, destination, call.provider, call.model, {
+  const { translated } = call;
+  const at =
+    translated === undefined ? destination : { ...destination, path: translated.path, query: translated.query };
+  await sendAndSettle(exchange, at, call.provider, call.model, {
     body: call.body,
     contentDecoded: call.edited && content !== body,
     usageRequested: call.usageRequested,
-    call: destination.call,
+    call: translated === undefined ? destination.call : { dialect: translated.target, operation: translated.operation },
+    translated,
   });
 }
 
@@ -194,6 +201,7 @@ async function relayUntouched(exchange: Exchange, destination: Destination): Pro
     contentDecoded: false,
     usageRequested: false,
     call: undefined,
+    translated: undefined,
   });
 }
 
@@ -206,10 +214,13 @@ async function sendAndSettle(
   {
     contentDecoded,
     ...sending
-  }: Pick<AttemptRequest, "body" | "usageRequested" | "call"> & { contentDecoded: boolean },
+  }: Pick<AttemptRequest, "body" | "usageRequested" | "call" | "translated"> & { contentDecoded: boolean },
 ): Promise<void> {
   const { inbound } = exchange;
-  const received = contentDecoded ? omitHeader(inbound.rawHeaders, "content-encoding") : [...inbound.rawHeaders];
+  const { translated } = sending;
+  const clientHeaders =
+    translated === undefined ? inbound.rawHeaders : toTranslatedHeaders(inbound.rawHeaders, translated.headers);
+  const received = contentDecoded ? omitHeader(clientHeaders, "content-encoding") : [...clientHeaders];
   const { body } = sending;
   const prepared = prepareOutgoing(exchange, destination, provider, {
     received,

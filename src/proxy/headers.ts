@@ -97,6 +97,19 @@ export function toDownstreamHeaders(rawHeaders: readonly string[], bodyEdited: b
   return headers;
 }
 
+/** Of a client's headers what every provider understands. */
+const commonRequestHeaders = new Set(["content-type", "user-agent", "authorization"]);
+
+/** The client's headers for a provider that speaks another dialect, with those that its dialect must have. */
+export function toTranslatedHeaders(rawHeaders: readonly string[], added: readonly string[]): string[] {
+  const headers: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (commonRequestHeaders.has(name.toLowerCase())) headers.push(name, rawHeaders[index + 1] as string);
+  }
+  return [...headers, ...added];
+}
+
 /** A copy of a flat list without one header; `name` in lower case. */
 export function omitHeader(rawHeaders: readonly string[], name: string): string[] {
   const headers: string[] = [];

@@ -2,7 +2,14 @@
 // Invariant: it throws nothing into the relay; its own failure is a fact of the record. Memory is bounded by `maxBodyBytes` and one event.
 
 import type { Transform } from "node:stream";
-import { createFold, type Fold, type InferenceResponse, type ProviderError, type Usage } from "../canonical/index.ts";
+import {
+  createFold,
+  type Fold,
+  type InferenceResponse,
+  type ProviderError,
+  type StreamEvent,
+  type Usage,
+} from "../canonical/index.ts";
 import {
   createFrameDecoder,
   type Dialect,
@@ -28,6 +35,8 @@ export interface ObserverSettings {
   maxBodyBytes: number;
   /** A chunk carried output of the model; when it came. */
   onOutput: (atMs: number) => void;
+  /** Takes every event as it is read; an answer that is translated is not read in batches. */
+  translation: { push(event: StreamEvent): void } | undefined;
 }
 
 export interface Observation {
@@ -172,7 +181,8 @@ class StreamObserver implements Observer {
   #add(chunk: Buffer | Frame[], atMs: number): void {
     this.#batch.push(chunk);
     this.#batchTimes.push(atMs);
-    if (this.#batch.length >= batchChunks || this.#batchBytes >= batchBytes) this.#readBatch();
+    if (this.#settings.translation !== undefined || this.#batch.length >= batchChunks || this.#batchBytes >= batchBytes)
+      this.#readBatch();
   }
 
   #readBatch(): void {
@@ -192,10 +202,12 @@ class StreamObserver implements Observer {
 
   #decode(frames: Frame[], atMs: number): void {
     let output = false;
+    const { translation } = this.#settings;
     try {
       for (const frame of frames) {
         for (const event of this.#events.push(frame)) {
           this.#fold.push(event);
+          translation?.push(event);
           if (event.type === "part_delta" || event.type === "part_start") output = true;
         }
       }
@@ -218,7 +230,10 @@ class StreamObserver implements Observer {
     const fold = this.#fold;
     let response: InferenceResponse | undefined;
     try {
-      for (const event of this.#events.end()) fold.push(event);
+      for (const event of this.#events.end()) {
+        fold.push(event);
+        this.#settings.translation?.push(event);
+      }
       response = fold.result();
     } catch {
       this.#failed = true;
@@ -291,7 +306,7 @@ class BodyObserver implements Observer {
   }
 
   #conclude(decompressed: boolean): Observation {
-    const { dialect, operation, status, header, keepContent } = this.#settings;
+    const { dialect, operation, status, header, keepContent, translation } = this.#settings;
     const observation: Observation = {
       response: undefined,
       providerError: undefined,
@@ -311,7 +326,7 @@ class BodyObserver implements Observer {
         observation.providerError = dialect.decodeError(body, header);
       } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
         const response = dialect.decodeResponse(body as Record<string, unknown>, operation);
-        observation.response = keepContent ? response : withoutContent(response);
+        observation.response = keepContent || translation !== undefined ? response : withoutContent(response);
         observation.usage = response.usage ?? dialect.decodeUsageHeaders?.(header, operation);
         // Some providers answer 200 with an error in the body.
         if (response.choices.length === 0) observation.providerError = dialect.decodeError(body, header);
@@ -321,6 +336,12 @@ class BodyObserver implements Observer {
     }
     return observation;
   }
+}
+
+/** The same with the answer's facts alone, once its content was used. */
+export function forgetContent(observation: Observation): Observation {
+  const { response } = observation;
+  return response === undefined ? observation : { ...observation, response: withoutContent(response) };
 }
 
 /** The answer's facts alone, so that a record in the inspector's ring holds no content. */

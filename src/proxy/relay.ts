@@ -2,9 +2,11 @@
 // Invariant: one end, told once. Before the first byte to the client (the commit point) a failure leaves the client untouched;
 // after it the client gets the provider's bytes, and an answer that broke off never looks whole.
 
+import type { Loss } from "../canonical/index.ts";
 import { type Dialect, findFraming, type Frame, type Framing, type Operation } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { WireAttempt } from "../record/index.ts";
+import { ClientWriter } from "./client-writer.ts";
 import { classifyAnswer, isJsonMediaType, mediaTypeOf } from "./classification.ts";
 import { readCoding } from "./content-coding.ts";
 import { findHeader, toDownstreamHeaders } from "./headers.ts";
@@ -49,6 +51,10 @@ export interface RelaySettings {
   /** Value of the cost trailer. */
   costTrailer(observation: Observation): string | undefined;
   onFirstChunk(atMs: number): void;
+  /** What of the answer the client does not get. */
+  noteLosses(losses: Loss[]): void;
+  /** In whose words errors are written. */
+  readonly clientDialect: Dialect | undefined;
 }
 
 /**
@@ -70,6 +76,7 @@ export interface Head {
 export class Relay implements UpstreamHandler {
   readonly ended: Promise<RelayEnd>;
   readonly #settings: RelaySettings;
+  readonly #writer: ClientWriter;
   #resolve: (end: RelayEnd) => void = () => undefined;
   #control: UpstreamControl | undefined;
   #head: Head | undefined;
@@ -81,13 +88,12 @@ export class Relay implements UpstreamHandler {
   #committed = false;
   #chunkSeen = false;
   #done = false;
-  #clientGone = false;
-  #slowClient: NodeJS.Timeout | undefined;
   /** The last byte written ended a frame: an error frame may follow as it is. */
   #atFrameEnd = true;
 
   constructor(settings: RelaySettings) {
     this.#settings = settings;
+    this.#writer = new ClientWriter(settings.respond, settings.slowClientTimeoutMs);
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -96,17 +102,7 @@ export class Relay implements UpstreamHandler {
   /** Gives the relay its grip on the request it handles. */
   attach(control: UpstreamControl): void {
     this.#control = control;
-    const { respond } = this.#settings;
-    respond.onDrain(() => {
-      clearTimeout(this.#slowClient);
-      this.#slowClient = undefined;
-      if (!this.#done) control.resume();
-    });
-    respond.onClientGone(() => {
-      if (this.#done) return;
-      this.#clientGone = true;
-      control.abort(new SidecarError("client_disconnected", "the client went away"));
-    });
+    this.#writer.attach(control);
   }
 
   onHead(status: number, rawHeaders: string[]): void {
@@ -117,7 +113,7 @@ export class Relay implements UpstreamHandler {
     const upstreamId = findHeader(rawHeaders, "x-request-id") ?? findHeader(rawHeaders, "request-id");
     if (upstreamId !== undefined) attempt.upstreamRequestId = upstreamId.slice(0, 128);
     const mediaType = mediaTypeOf(findHeader(rawHeaders, "content-type"));
-    const refusal = this.#refuse(status, mediaType);
+    const refusal = refuseAnswer(this.#settings, status, mediaType);
     if (refusal !== undefined) {
       own.leave();
       this.#control?.abort(refusal);
@@ -242,7 +238,7 @@ export class Relay implements UpstreamHandler {
     if (this.#done) return;
     own.enter();
     const terminalSeen = this.#observer?.terminalSeen === true;
-    if (this.#clientGone) {
+    if (this.#writer.gone) {
       if (terminalSeen) this.#concludeLate("complete", undefined);
       else this.#concludeLate("client_aborted", error);
     } else if (!this.#committed) {
@@ -256,30 +252,6 @@ export class Relay implements UpstreamHandler {
       this.#concludeLate(error.code === "stream_truncated" ? "truncated" : "error", error);
     }
     own.leave();
-  }
-
-  #refuse(status: number, mediaType: string): SidecarError | undefined {
-    const { call, heldCredential } = this.#settings;
-    if (heldCredential && (status === 401 || status === 403)) {
-      return new SidecarError("upstream_auth", `the provider refused the credential that Outrider holds (${status})`);
-    }
-    if (call === undefined) return undefined;
-    if (status >= 300 && status < 400) {
-      return new SidecarError(
-        "upstream_redirect",
-        `the provider answered with a redirect (${status}), which is not followed`,
-      );
-    }
-    const { dialect, operation } = call;
-    const isExpected = isJsonMediaType(mediaType) || findFraming(mediaType, dialect, operation) !== undefined;
-    if (status < 300 && status !== 204 && !isExpected && operation.anyAnswer !== true) {
-      const shown = mediaType.replace(/[^a-z0-9.+/-]/g, "_").slice(0, 64);
-      return new SidecarError(
-        "upstream_invalid",
-        `the provider answered ${shown} where JSON or an event stream was due`,
-      );
-    }
-    return undefined;
   }
 
   get #isStream(): boolean {
@@ -305,13 +277,7 @@ export class Relay implements UpstreamHandler {
 
   #write(chunk: Buffer): void {
     this.#atFrameEnd = chunk.at(-1) === 10 && (chunk.at(-2) === 10 || chunk.at(-2) === 13);
-    if (this.#settings.respond.write(chunk)) return;
-    this.#control?.pause();
-    this.#slowClient ??= setTimeout(() => {
-      this.#clientGone = true;
-      this.#control?.abort(new SidecarError("client_disconnected", "the client stopped reading"));
-      this.#settings.respond.reset();
-    }, this.#settings.slowClientTimeoutMs);
+    this.#writer.write(chunk);
   }
 
   #writeFrames(frames: Frame[]): void {
@@ -373,13 +339,38 @@ export class Relay implements UpstreamHandler {
   #finish(end: RelayEnd): void {
     if (this.#done) return;
     this.#done = true;
-    clearTimeout(this.#slowClient);
+    this.#writer.stop();
     this.#resolve(end);
   }
 }
 
+/** Why such an answer is not passed to the client; undefined when it is. */
+export function refuseAnswer(
+  { call, heldCredential }: Pick<RelaySettings, "call" | "heldCredential">,
+  status: number,
+  mediaType: string,
+): SidecarError | undefined {
+  if (heldCredential && (status === 401 || status === 403)) {
+    return new SidecarError("upstream_auth", `the provider refused the credential that Outrider holds (${status})`);
+  }
+  if (call === undefined) return undefined;
+  if (status >= 300 && status < 400) {
+    return new SidecarError(
+      "upstream_redirect",
+      `the provider answered with a redirect (${status}), which is not followed`,
+    );
+  }
+  const { dialect, operation } = call;
+  const isExpected = isJsonMediaType(mediaType) || findFraming(mediaType, dialect, operation) !== undefined;
+  if (status < 300 && status !== 204 && !isExpected && operation.anyAnswer !== true) {
+    const shown = mediaType.replace(/[^a-z0-9.+/-]/g, "_").slice(0, 64);
+    return new SidecarError("upstream_invalid", `the provider answered ${shown} where JSON or an event stream was due`);
+  }
+  return undefined;
+}
+
 /** A stream that ended in good form on the wire but not in its dialect; of a format we do not know we cannot tell. */
-function isBrokenOff({ finished, providerError, response, unrecognizedEvents, failed }: Observation): boolean {
+export function isBrokenOff({ finished, providerError, response, unrecognizedEvents, failed }: Observation): boolean {
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
   // An observer that failed knows nothing, and must not touch the client's bytes.
   return !finished && providerError === undefined && !foreign && !failed;

@@ -95,6 +95,8 @@ describe("variables", () => {
     OUTRIDER_TELEMETRY_CAPTURE_MAX_CHARACTERS: ["10", 10],
     OUTRIDER_TELEMETRY_REQUEST_USAGE: ["false", false],
     OUTRIDER_TELEMETRY_PROPAGATE: ["never", "never"],
+    OUTRIDER_LOSSES_SEMANTIC: ["report", "report"],
+    OUTRIDER_LOSSES_TUNING: ["reject", "reject"],
     OUTRIDER_PRICES_OVERRIDES: [
       '[{"provider":"a","model":"*","inputUsdPerMillion":0,"outputUsdPerMillion":1.5}]',
       [{ provider: "a", model: "*", inputUsdPerMillion: 0, outputUsdPerMillion: 1.5 }],

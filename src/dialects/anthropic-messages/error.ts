@@ -52,6 +52,19 @@ export function encodeStreamError(error: SidecarError, requestId: string): strin
   return `event: error\ndata: ${JSON.stringify(encodeError(error, requestId))}\n\n`;
 }
 
+/** The API's own words for errors (error reference of the API, read 2026-11-21). */
+export const errorWords: ReadonlySet<string> = new Set([
+  "invalid_request_error",
+  "authentication_error",
+  "billing_error",
+  "permission_error",
+  "not_found_error",
+  "rate_limit_error",
+  "timeout_error",
+  "api_error",
+  "overloaded_error",
+]);
+
 /** Anthropic's word for a status (error reference of the API, read 2026-11-21); the class of the status where it has none. */
 function errorWord(httpStatus: number): string {
   switch (httpStatus) {

@@ -3,6 +3,7 @@
 
 import type { Dialect, Operation } from "../dialect.ts";
 import { parseGooglePath } from "../google-path.ts";
+import { encoder } from "./encoder.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
@@ -36,6 +37,7 @@ export const anthropicMessages: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  encoder,
 };
 
 /** At Vertex AI the body names no model: the path does, and says whether a stream is asked for (wire.md §2.10). */

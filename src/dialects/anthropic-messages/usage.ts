@@ -2,8 +2,7 @@
 // Invariant: counts are what the top level states (DESIGN §3), never corrected; `iterations` are kept raw and not added up.
 
 import type { Usage } from "../../canonical/index.ts";
-import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
-import { optional } from "./schema.ts";
+import { compact, isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 
 /**
  * Decodes one usage object, or several of one stream merged. `input_tokens` leaves the cache out, so both cache counts
@@ -15,18 +14,18 @@ export function decodeUsage(raw: JsonObject): Usage {
   const cacheWrite5m = readCount(raw["cache_creation"], "ephemeral_5m_input_tokens");
   const cacheWrite1h = readCount(raw["cache_creation"], "ephemeral_1h_input_tokens");
   const cacheWrite = readCount(raw, "cache_creation_input_tokens") ?? addCounts(cacheWrite5m, cacheWrite1h);
-  return {
+  return compact<Usage>({
     // Without the uncached count the whole is not known, whatever the cache says.
-    ...optional("inputTokens", uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0)),
-    ...optional("outputTokens", readCount(raw, "output_tokens")),
-    ...optional("cacheReadTokens", cacheRead),
-    ...optional("cacheWriteTokens", cacheWrite),
-    ...optional("cacheWrite5mTokens", cacheWrite5m),
-    ...optional("cacheWrite1hTokens", cacheWrite1h),
-    ...optional("reasoningTokens", readCount(raw["output_tokens_details"], "thinking_tokens")),
-    ...optional("webSearchRequests", readCount(raw["server_tool_use"], "web_search_requests")),
+    inputTokens: uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0),
+    outputTokens: readCount(raw, "output_tokens"),
+    cacheReadTokens: cacheRead,
+    cacheWriteTokens: cacheWrite,
+    cacheWrite5mTokens: cacheWrite5m,
+    cacheWrite1hTokens: cacheWrite1h,
+    reasoningTokens: readCount(raw["output_tokens_details"], "thinking_tokens"),
+    webSearchRequests: readCount(raw["server_tool_use"], "web_search_requests"),
     raw,
-  };
+  });
 }
 
 /** The tier that answered: Anthropic says it in the usage; MiniMax's copy of the API, in the message (recorded). */

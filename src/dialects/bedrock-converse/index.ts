@@ -3,6 +3,7 @@
 import type { Dialect, Operation } from "../dialect.ts";
 import { readCallPath } from "./call-path.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
+import { encoder } from "./encoder.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
 import { dialectId } from "./schema.ts";
@@ -26,6 +27,7 @@ export const bedrockConverse: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  encoder,
 };
 
 function matchCall(path: string): Operation | undefined {

@@ -29,6 +29,11 @@ export function unifyFinishReason(raw: string): UnifiedFinishReason {
   return finishReasons.get(raw) ?? "error";
 }
 
+/** Whether a word is a stop reason of Converse. */
+export function isStopReason(word: string): boolean {
+  return finishReasons.has(word);
+}
+
 /** Blocks that hold `{format, source}`, and what they show. */
 export const mediaModalities: ReadonlyMap<string, Modality> = new Map([
   ["image", "image"],
@@ -61,4 +66,34 @@ const mimeTypes = new Map<string, string>([
 export function mimeTypeOf(modality: Modality, format: string): string {
   const name = `${modality}/${format}`;
   return mimeTypes.get(name) ?? (modality === "document" ? `application/${format}` : name);
+}
+
+/** The formats that Converse takes (@aws-sdk/client-bedrock-runtime 3.1162.0, read 2026-11-21). */
+const formats: Readonly<Record<Modality, readonly string[]>> = {
+  image: ["png", "jpeg", "gif", "webp"],
+  document: ["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"],
+  video: ["mp4", "mkv", "mov", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"],
+  audio: [
+    "mp3",
+    "opus",
+    "wav",
+    "aac",
+    "flac",
+    "mp4",
+    "ogg",
+    "mkv",
+    "mka",
+    "webm",
+    "m4a",
+    "x-aac",
+    "mpeg",
+    "mpga",
+    "pcm",
+  ],
+};
+
+/** The format of a MIME type; undefined where Converse has none, unless `any` one is to be named that `mimeTypeOf` read. */
+export function formatOf(modality: Modality, mimeType: string, choice: "known" | "any" = "known"): string | undefined {
+  const known = formats[modality].find((format) => mimeTypeOf(modality, format) === mimeType);
+  return known ?? (choice === "any" ? mimeType.slice(mimeType.indexOf("/") + 1) : undefined);
 }

@@ -2,8 +2,7 @@
 // Invariant: counts are the provider's own, never corrected.
 
 import type { Usage } from "../../canonical/index.ts";
-import { isJsonObject, type JsonObject } from "../json/fields.ts";
-import { optional } from "./schema.ts";
+import { compact, isJsonObject, type JsonObject } from "../json/fields.ts";
 
 /**
  * Decodes one usage object. `inputTokens` leaves the cache out (recorded: 22 beside a cache write of 2492), so both cache
@@ -19,16 +18,16 @@ export function decodeUsage(raw: JsonObject): Usage {
     readCount(raw["cacheWriteInputTokens"]) ??
     readCount(raw["cacheWriteInputTokenCount"]) ??
     (cacheWrite5m === undefined && cacheWrite1h === undefined ? undefined : (cacheWrite5m ?? 0) + (cacheWrite1h ?? 0));
-  return {
+  return compact<Usage>({
     // Without the uncached count the whole is not known, whatever the cache says.
-    ...optional("inputTokens", uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0)),
-    ...optional("outputTokens", readCount(raw["outputTokens"])),
-    ...optional("cacheReadTokens", cacheRead),
-    ...optional("cacheWriteTokens", cacheWrite),
-    ...optional("cacheWrite5mTokens", cacheWrite5m),
-    ...optional("cacheWrite1hTokens", cacheWrite1h),
+    inputTokens: uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0),
+    outputTokens: readCount(raw["outputTokens"]),
+    cacheReadTokens: cacheRead,
+    cacheWriteTokens: cacheWrite,
+    cacheWrite5mTokens: cacheWrite5m,
+    cacheWrite1hTokens: cacheWrite1h,
     raw,
-  };
+  });
 }
 
 /** A whole number ≥ 0; undefined for anything else, null included. */

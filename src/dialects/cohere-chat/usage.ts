@@ -3,8 +3,7 @@
 // (recorded: 12 of 212); calls that state no `tokens` (generate, embed) are counted by `billed_units`.
 
 import type { Usage } from "../../canonical/index.ts";
-import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
-import { optional } from "./schema.ts";
+import { compact, isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 
 /**
  * Decodes `usage` of v2, or what v1 and embed say of it in `meta`. Cached and reasoning tokens are inside the totals;
@@ -14,15 +13,15 @@ export function decodeUsage(raw: JsonObject): Usage {
   const counts = isJsonObject(raw["tokens"]) ? raw["tokens"] : raw["billed_units"];
   const text = readCount(counts, "input_tokens");
   const image = readCount(counts, "image_tokens");
-  return {
-    ...optional("inputTokens", text === undefined && image === undefined ? undefined : (text ?? 0) + (image ?? 0)),
-    ...optional("outputTokens", readCount(counts, "output_tokens")),
-    ...optional("cacheReadTokens", readCount(raw, "cached_tokens")),
-    ...optional("reasoningTokens", readCount(counts, "reasoning_tokens")),
-    ...optional("inputImageTokens", image),
-    ...optional("searchUnits", readCount(raw["billed_units"], "search_units")),
+  return compact<Usage>({
+    inputTokens: text === undefined && image === undefined ? undefined : (text ?? 0) + (image ?? 0),
+    outputTokens: readCount(counts, "output_tokens"),
+    cacheReadTokens: readCount(raw, "cached_tokens"),
+    reasoningTokens: readCount(counts, "reasoning_tokens"),
+    inputImageTokens: image,
+    searchUnits: readCount(raw["billed_units"], "search_units"),
     raw,
-  };
+  });
 }
 
 const metaUsageMembers = ["billed_units", "tokens", "cached_tokens"] as const;

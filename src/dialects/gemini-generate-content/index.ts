@@ -4,6 +4,7 @@
 import type { Dialect, Operation, OperationName } from "../dialect.ts";
 import { type GooglePath, parseGooglePath } from "../google-path.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
+import { encoder } from "./encoder.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
 import { dialectId } from "./schema.ts";
@@ -38,6 +39,7 @@ export const geminiGenerateContent: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  encoder,
 };
 
 /** Without its collection a name is a base model's; a tuned model and an endpoint keep theirs. */

@@ -2,8 +2,7 @@
 // Invariant: a count that the wire leaves out stays absent, though Google leaves out zeros too.
 
 import type { Usage } from "../../canonical/index.ts";
-import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
-import { optional } from "./schema.ts";
+import { compact, isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 
 /**
  * Decodes one `usageMetadata`, or several of one stream merged. The cache is part of the prompt; the prompt of server-side
@@ -16,25 +15,25 @@ export function decodeUsage(raw: JsonObject): Usage {
   const input = addModalities(raw, "promptTokensDetails", "promptTokenDetails", "toolUsePromptTokensDetails");
   const cached = addModalities(raw, "cacheTokensDetails");
   const output = addModalities(raw, "candidatesTokensDetails", "responseTokensDetails");
-  return {
+  return compact<Usage>({
     // Without the prompt the whole is not known.
-    ...optional("inputTokens", prompt === undefined ? undefined : prompt + (toolPrompt ?? 0)),
-    ...optional("outputTokens", addCounts(readCount(raw, "candidatesTokenCount"), thoughts)),
-    ...optional("cacheReadTokens", readCount(raw, "cachedContentTokenCount")),
-    ...optional("reasoningTokens", thoughts),
-    ...optional("inputTextTokens", input.get("TEXT")),
-    ...optional("inputAudioTokens", input.get("AUDIO")),
-    ...optional("inputImageTokens", input.get("IMAGE")),
-    ...optional("inputVideoTokens", input.get("VIDEO")),
-    ...optional("cacheReadTextTokens", cached.get("TEXT")),
-    ...optional("cacheReadAudioTokens", cached.get("AUDIO")),
-    ...optional("cacheReadImageTokens", cached.get("IMAGE")),
-    ...optional("outputTextTokens", output.get("TEXT")),
-    ...optional("outputAudioTokens", output.get("AUDIO")),
-    ...optional("outputImageTokens", output.get("IMAGE")),
-    ...optional("outputVideoTokens", output.get("VIDEO")),
+    inputTokens: prompt === undefined ? undefined : prompt + (toolPrompt ?? 0),
+    outputTokens: addCounts(readCount(raw, "candidatesTokenCount"), thoughts),
+    cacheReadTokens: readCount(raw, "cachedContentTokenCount"),
+    reasoningTokens: thoughts,
+    inputTextTokens: input.get("TEXT"),
+    inputAudioTokens: input.get("AUDIO"),
+    inputImageTokens: input.get("IMAGE"),
+    inputVideoTokens: input.get("VIDEO"),
+    cacheReadTextTokens: cached.get("TEXT"),
+    cacheReadAudioTokens: cached.get("AUDIO"),
+    cacheReadImageTokens: cached.get("IMAGE"),
+    outputTextTokens: output.get("TEXT"),
+    outputAudioTokens: output.get("AUDIO"),
+    outputImageTokens: output.get("IMAGE"),
+    outputVideoTokens: output.get("VIDEO"),
     raw,
-  };
+  });
 }
 
 /** The tier that answered, as only the usage says it. */

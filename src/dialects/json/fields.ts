@@ -13,6 +13,16 @@ export function optional<K extends string, V>(key: K, value: V | undefined): { [
   return value === undefined ? {} : ({ [key]: value } as { [key in K]: V });
 }
 
+/** The same node without the members that are undefined: many of them at once, where spreading each would cost more than reading it. */
+export function compact<Node extends object>(members: { [K in keyof Node]: Node[K] | undefined }): Node {
+  const node = {} as Node;
+  for (const key in members) {
+    const value = members[key];
+    if (value !== undefined) node[key] = value;
+  }
+  return node;
+}
+
 /** A count: a whole number ≥ 0; undefined for anything else, null included. */
 export function readCount(object: unknown, key: string): number | undefined {
   const value = isJsonObject(object) ? object[key] : undefined;

@@ -2,6 +2,7 @@
 // Other calls of the API (tags, show, ps, pull …) are not this dialect's: they match nothing.
 
 import type { Dialect, Operation } from "../dialect.ts";
+import { encoder } from "./encoder.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
@@ -27,4 +28,5 @@ export const ollamaChat: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  encoder,
 };

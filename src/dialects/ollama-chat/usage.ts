@@ -3,8 +3,7 @@
 // cached (recorded: 2024).
 
 import type { Usage } from "../../canonical/index.ts";
-import { type JsonObject, readCount } from "../json/fields.ts";
-import { optional } from "./schema.ts";
+import { compact, type JsonObject, readCount } from "../json/fields.ts";
 
 /** Members that are usage; the durations are nanoseconds. */
 export const usageMembers = [
@@ -21,9 +20,9 @@ export function decodeUsage(body: JsonObject): Usage | undefined {
   const raw: JsonObject = {};
   for (const key of usageMembers) if (typeof body[key] === "number") raw[key] = body[key];
   if (Object.keys(raw).length === 0) return undefined;
-  return {
-    ...optional("inputTokens", readCount(raw, "prompt_eval_count")),
-    ...optional("outputTokens", readCount(raw, "eval_count")),
+  return compact<Usage>({
+    inputTokens: readCount(raw, "prompt_eval_count"),
+    outputTokens: readCount(raw, "eval_count"),
     raw,
-  };
+  });
 }

@@ -3,6 +3,7 @@
 
 import type { Dialect } from "../dialect.ts";
 import { createPathMatcher } from "../paths.ts";
+import { encoder } from "./encoder.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
@@ -21,6 +22,7 @@ export const openaiChat: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  encoder,
 };
 
 const match = createPathMatcher([

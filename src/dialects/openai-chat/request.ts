@@ -12,7 +12,7 @@ import type {
 import type { Operation } from "../dialect.ts";
 import { FieldReader, isJsonObject, isNumber, isNumberRecord, isString, type JsonObject } from "../json/fields.ts";
 import { decodeMessage } from "./message.ts";
-import { ownExtensions } from "./schema.ts";
+import { ownExtensions, tokenLimitMark } from "./schema.ts";
 
 /** Decodes the parsed body of a chat or legacy completion request. */
 export function decodeRequest(body: JsonObject, operation: Operation): InferenceRequest {
@@ -22,7 +22,9 @@ export function decodeRequest(body: JsonObject, operation: Operation): Inference
     messages: operation.kind === "text_completion" ? decodePrompt(fields) : decodeMessages(fields),
   };
   assign(request, "model", fields.string("model") ?? operation.model);
-  assign(request, "maxOutputTokens", fields.number("max_completion_tokens") ?? fields.number("max_tokens"));
+  const tokenLimit = fields.number("max_completion_tokens");
+  const olderLimit = tokenLimit === undefined ? fields.number("max_tokens") : undefined;
+  assign(request, "maxOutputTokens", tokenLimit ?? olderLimit);
   assign(request, "temperature", fields.number("temperature"));
   assign(request, "topP", fields.number("top_p"));
   assign(request, "topK", fields.number("top_k"));
@@ -44,7 +46,11 @@ export function decodeRequest(body: JsonObject, operation: Operation): Inference
   const effort = fields.string("reasoning_effort");
   if (effort !== undefined) request.reasoning = { effort };
   const streamOptions = decodeStreamOptions(fields, request);
-  return { ...request, ...ownExtensions(fields.rest(), streamOptions) };
+  const limitMark = olderLimit === undefined ? undefined : { [tokenLimitMark]: null };
+  // Prompts are conversations apart, which only this call can have: that there are several must not go unsaid elsewhere.
+  const isMany = operation.kind === "text_completion" && request.messages.length > 1;
+  const prompts = isMany ? { prompt_count: request.messages.length } : undefined;
+  return { ...request, ...ownExtensions(fields.rest(), streamOptions, limitMark, prompts) };
 }
 
 function assign<Key extends keyof InferenceRequest>(

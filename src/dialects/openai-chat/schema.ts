@@ -11,6 +11,12 @@ export const dialectId = "openai-chat";
 export const ownExtensions = keepUnder(dialectId);
 
 /**
+ * Mark in a request's bag, with nothing as its value: the client's word for the limit of output tokens was the older
+ * `max_tokens`.
+ */
+export const tokenLimitMark = "is_max_tokens";
+
+/**
  * Finish reasons by the provider's word. Beyond OpenAI's own: `eos` and `eos_token` (Together, Hugging Face),
  * `stop_sequence` and `end_turn`, `max_tokens` and `tool_use` (resellers of Claude), `model_length` (Mistral),
  * `sensitive` (Z.ai). Any other word is an `error`.

@@ -4,6 +4,7 @@
 import type { Dialect, Operation } from "../dialect.ts";
 import { createPathMatcher } from "../paths.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
+import { encoder } from "./encoder.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
 import { dialectId } from "./schema.ts";
@@ -21,6 +22,7 @@ export const openaiResponses: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  encoder,
 };
 
 const matchPost = createPathMatcher([

@@ -102,7 +102,12 @@ describe("chat request", () => {
   });
 
   it("takes max_tokens when it stands alone, and keeps it beside max_completion_tokens", () => {
-    expect(decode({ messages: [], max_tokens: 5 })).toEqual({ stream: false, messages: [], maxOutputTokens: 5 });
+    expect(decode({ messages: [], max_tokens: 5 })).toEqual({
+      stream: false,
+      messages: [],
+      maxOutputTokens: 5,
+      extensions: own({ is_max_tokens: null }),
+    });
     expect(decode({ messages: [], max_tokens: 5, max_completion_tokens: 6 })).toMatchObject({
       maxOutputTokens: 6,
       extensions: own({ max_tokens: 5 }),

@@ -1,0 +1,47 @@
+// Writes docs/losses.md from the encode halves of the dialects. With --check it writes nothing and exits 1 when the page is not current.
+import { readFileSync, writeFileSync } from "node:fs";
+import { dialects } from "../src/dialects/index.ts";
+
+const pageUrl = new URL("../docs/losses.md", import.meta.url);
+const targets = dialects.filter(({ encoder }) => encoder !== undefined);
+const page = renderPage();
+
+if (process.argv.includes("--check")) {
+  if (readFileSync(pageUrl, "utf8") !== page) {
+    console.error("docs/losses.md is not current: run node scripts/write-losses-doc.mjs");
+    process.exitCode = 1;
+  }
+} else {
+  writeFileSync(pageUrl, page);
+}
+
+function renderPage() {
+  const fields = Object.keys(targets[0].encoder.fates).sort();
+  const rows = fields.map(
+    (field) => `| \`${field}\` | ${targets.map(({ encoder }) => encoder.fates[field]).join(" | ")} |`,
+  );
+  return `<!-- Written by scripts/write-losses-doc.mjs from the fates in src/dialects/*/request-encode.ts: change them, then run the script. -->
+
+# What translation keeps and what it loses
+
+When a request goes to a provider that does not speak the client's dialect, Outrider reads it into one common form and writes it in the
+provider's words. This table says what becomes of each field of that form in each dialect:
+
+- **mapped**: it arrives as it was meant.
+- **moved**: it arrives in another place (a system prompt, a header, the path).
+- **approximated**: the nearest that the dialect has.
+- **refused**: the dialect has nothing for it.
+
+What is moved is no loss. Whatever of a request is approximated, refused or added is told each time: in the header \`x-outrider-loss\` with a
+JSON pointer into the client's body, as a span event, as a log event and in the counter \`outrider.losses\`. A loss is *semantic* when it changes
+what was asked (tools, output format, media, history) and *tuning* when it changes how the answer is made. The options \`losses.semantic\` (default
+\`reject\`) and \`losses.tuning\` (default \`report\`) decide: \`reject\` answers 422 with the pointers, before any provider is called.
+
+Fields that only one dialect has, and no line here, are losses toward every other. A field that says what is so anyway (\`n: 1\`, a penalty of
+0) is none. \`outrider translate --from A --to B < body.json\` shows what becomes of one body.
+
+| field | ${targets.map(({ id }) => id).join(" | ")} |
+|---|${targets.map(() => "---|").join("")}
+${rows.join("\n")}
+`;
+}

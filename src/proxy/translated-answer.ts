@@ -1,0 +1,89 @@
+// Room proxy: a provider's answer in the words of a client of another dialect, as a body or as a stream.
+// Invariant: nothing reaches the client but whole frames of its own dialect; a stream that breaks its protocol never ends well.
+
+import type { Loss, StreamEvent } from "../canonical/index.ts";
+import { type EventEncoder, translateResponse, translateStream } from "../dialects/index.ts";
+import { SidecarError } from "../errors.ts";
+import { classifyAnswer } from "./classification.ts";
+import type { Observation } from "./observer.ts";
+import type { TranslatedCall } from "./translated-call.ts";
+
+/** One answer under translation. */
+export class TranslatedAnswer {
+  readonly #call: TranslatedCall;
+  readonly #requestId: string;
+  readonly #encoder: EventEncoder;
+  readonly #streamLosses: () => Loss[];
+  #frames: Buffer[] = [];
+  #bodyLosses: Loss[] = [];
+  /** The provider's own error, before anything went to the client. */
+  failure: SidecarError | undefined;
+  #wroteAny = false;
+
+  constructor(call: TranslatedCall, requestId: string) {
+    this.#call = call;
+    this.#requestId = requestId;
+    const { encoder, losses } = translateStream(call.target, call.client, call.streamUsage, call.facts);
+    this.#encoder = encoder;
+    this.#streamLosses = losses;
+  }
+
+  get streamType(): string {
+    return this.#call.client.encoder?.streamType ?? "text/event-stream";
+  }
+
+  push(event: StreamEvent): void {
+    if (event.type === "error" && !this.#wroteAny) {
+      const code = classifyAnswer(200, event.error);
+      this.failure ??= new SidecarError(code, event.error.message);
+      return;
+    }
+    this.#keep(this.#encoder.push(event));
+  }
+
+  end(): void {
+    this.#keep(this.#encoder.end());
+  }
+
+  /** What there is for the client now. */
+  take(): Buffer | undefined {
+    if (this.#frames.length === 0) return undefined;
+    const frames = this.#frames;
+    this.#frames = [];
+    this.#wroteAny = true;
+    return frames.length === 1 ? frames[0] : Buffer.concat(frames);
+  }
+
+  /** The whole answer, or the provider's error, in the client's words; its status stays. */
+  body(status: number, observation: Observation): { body: Buffer; status: number; error: SidecarError | undefined } {
+    const { client, target, facts } = this.#call;
+    const { response, providerError, failed } = observation;
+    if (status >= 400 || providerError !== undefined) {
+      const code = classifyAnswer(status, providerError);
+      const message = providerError?.message ?? `the provider answered with status ${status}`;
+      const error = new SidecarError(code, message, status >= 400 ? { httpStatus: status } : {});
+      return this.#failed(error, status >= 400 ? status : error.httpStatus);
+    }
+    if (response === undefined || failed) {
+      const error = new SidecarError("upstream_invalid", "the provider's answer could not be read");
+      return this.#failed(error, error.httpStatus);
+    }
+    const translated = translateResponse(target, client, response, facts);
+    this.#bodyLosses = translated.losses;
+    return { body: Buffer.from(JSON.stringify(translated.body)), status, error: undefined };
+  }
+
+  /** What of the answer the client does not get. */
+  losses(): Loss[] {
+    return [...this.#bodyLosses, ...this.#streamLosses()];
+  }
+
+  #failed(error: SidecarError, status: number): { body: Buffer; status: number; error: SidecarError } {
+    const encoded = this.#call.client.encodeError(error, this.#requestId);
+    return { body: Buffer.from(JSON.stringify(encoded)), status, error };
+  }
+
+  #keep(pieces: (string | Buffer)[]): void {
+    for (const piece of pieces) this.#frames.push(typeof piece === "string" ? Buffer.from(piece) : piece);
+  }
+}

@@ -1,0 +1,89 @@
+// Room proxy: a call for a provider that does not speak the client's dialect: the request in the provider's words.
+// Invariant: what is lost on the way is told before anything is sent; where options say so, it is refused.
+
+import type { InferenceRequest, Loss } from "../canonical/index.ts";
+import {
+  type Dialect,
+  findDialect,
+  matchDialect,
+  type Operation,
+  translateRequest,
+  type TranslationFacts,
+} from "../dialects/index.ts";
+import { SidecarError } from "../errors.ts";
+import type { Provider } from "../providers/index.ts";
+
+/** One request in another dialect, and what its answer's translation needs. */
+export interface TranslatedCall {
+  client: Dialect;
+  target: Dialect;
+  /** The call in the target's words. */
+  operation: Operation;
+  /** Path and query for the provider. */
+  path: string;
+  query: string;
+  /** Beside content-type, flat. */
+  headers: readonly string[];
+  body: Buffer;
+  losses: Loss[];
+  facts: TranslationFacts;
+  /** The client asked for usage in the stream, or its dialect always has it. */
+  streamUsage: boolean;
+}
+
+/** Whether to go on when something is lost. */
+export type LossRules = Record<Loss["severity"], "reject" | "report">;
+
+const translatable = new Set(["chat", "generate_content", "text_completion"]);
+
+/** The dialect in which such a call can be put to the provider; undefined where there is none. */
+export function findTarget(provider: Provider, client: Dialect, operation: Operation): Dialect | undefined {
+  // Cohere's older calls have another form of answer.
+  if (client.id === "cohere-chat" && operation.kind !== "chat") return undefined;
+  if (client.encoder === undefined || !translatable.has(operation.name ?? "")) return undefined;
+  return provider.dialects.map(findDialect).find(({ encoder }) => encoder !== undefined);
+}
+
+/** @throws SidecarError request_lossy, with the pointers of what would be lost */
+export function translateCall(
+  client: Dialect,
+  target: Dialect,
+  { body, request, asksForUsage }: { body: Record<string, unknown>; request: InferenceRequest; asksForUsage: boolean },
+  facts: TranslationFacts,
+  rules: LossRules,
+): TranslatedCall {
+  // Only some wires leave it to the client whether a stream states its usage.
+  const asked = asksForUsage && request.stream ? { ...request, streamUsage: true } : request;
+  const translated = translateRequest(client, target, { body, request: asked }, facts);
+  const refused = translated.losses.filter(({ severity }) => rules[severity] === "reject");
+  if (refused.length > 0) throw lossy(refused, target);
+  const cut = translated.path.indexOf("?");
+  const path = cut === -1 ? translated.path : translated.path.slice(0, cut);
+  const operation = matchDialect("POST", path)?.operation;
+  if (operation === undefined) throw new Error(`the path that ${target.id} makes is not its own`);
+  return {
+    client,
+    target,
+    operation: { ...operation, ...(request.stream ? { stream: true } : {}) },
+    path,
+    query: cut === -1 ? "" : translated.path.slice(cut),
+    headers: translated.headers,
+    body: Buffer.from(JSON.stringify(translated.body)),
+    losses: translated.losses,
+    facts,
+    streamUsage: request.streamUsage === true || client.id !== "openai-chat",
+  };
+}
+
+const maxShown = 20;
+
+function lossy(losses: readonly Loss[], target: Dialect): SidecarError {
+  const shown = losses
+    .slice(0, maxShown)
+    .map(({ pointer, detail }) => `${pointer === "" ? "(body)" : pointer}: ${detail}`);
+  if (losses.length > maxShown) shown.push(`and ${losses.length - maxShown} more`);
+  return new SidecarError(
+    "request_lossy",
+    `this request cannot be put in the words of ${target.id} without loss: ${shown.join("; ")}`,
+  );
+}
