@@ -1,7 +1,7 @@
 // Room proxy: a provider's answer in the words of a client of another dialect, as a body or as a stream.
 // Invariant: nothing reaches the client but whole frames of its own dialect; a stream that breaks its protocol never ends well.
 
-import type { Loss, StreamEvent } from "../canonical/index.ts";
+import type { InferenceResponse, Loss, Part, StreamEvent } from "../canonical/index.ts";
 import { type EventEncoder, translateResponse, translateStream } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import { classifyAnswer } from "./classification.ts";
@@ -38,7 +38,9 @@ export class TranslatedAnswer {
       this.failure ??= new SidecarError(code, event.error.message);
       return;
     }
-    this.#keep(this.#encoder.push(event));
+    const { clientNames } = this.#call;
+    const isRenamed = clientNames.size > 0 && event.type === "part_start";
+    this.#keep(this.#encoder.push(isRenamed ? { ...event, value: restoreName(event.value, clientNames) } : event));
   }
 
   end(): void {
@@ -64,11 +66,12 @@ export class TranslatedAnswer {
       const error = new SidecarError(code, message, status >= 400 ? { httpStatus: status } : {});
       return this.#failed(error, status >= 400 ? status : error.httpStatus);
     }
-    if (response === undefined || failed) {
+    // An answer of another form than its call has (an OpenAI body at Ollama's path, recorded) says nothing.
+    if (response === undefined || failed || response.choices.length === 0) {
       const error = new SidecarError("upstream_invalid", "the provider's answer could not be read");
       return this.#failed(error, error.httpStatus);
     }
-    const translated = translateResponse(target, client, response, facts);
+    const translated = translateResponse(target, client, this.#restoreNames(response), facts);
     this.#bodyLosses = translated.losses;
     return { body: Buffer.from(JSON.stringify(translated.body)), status, error: undefined };
   }
@@ -76,6 +79,16 @@ export class TranslatedAnswer {
   /** What of the answer the client does not get. */
   losses(): Loss[] {
     return [...this.#bodyLosses, ...this.#streamLosses()];
+  }
+
+  #restoreNames(response: InferenceResponse): InferenceResponse {
+    const { clientNames } = this.#call;
+    if (clientNames.size === 0) return response;
+    const choices = response.choices.map((choice) => {
+      const parts = choice.message.parts.map((part) => restoreName(part, clientNames));
+      return { ...choice, message: { ...choice.message, parts } };
+    });
+    return { ...response, choices };
   }
 
   #failed(error: SidecarError, status: number): { body: Buffer; status: number; error: SidecarError } {
@@ -86,4 +99,10 @@ export class TranslatedAnswer {
   #keep(pieces: (string | Buffer)[]): void {
     for (const piece of pieces) this.#frames.push(typeof piece === "string" ? Buffer.from(piece) : piece);
   }
+}
+
+/** A call under the name that the client gave the tool. */
+function restoreName(part: Part, clientNames: ReadonlyMap<string, string>): Part {
+  const name = part.type === "tool_call" ? clientNames.get(part.name) : undefined;
+  return part.type === "tool_call" && name !== undefined ? { ...part, name } : part;
 }

@@ -29,6 +29,8 @@ export interface TranslatedCall {
   facts: TranslationFacts;
   /** The client asked for usage in the stream, or its dialect always has it. */
   streamUsage: boolean;
+  /** Tool names that the target would not take as they are: the client's own, by the one that was made. */
+  clientNames: ReadonlyMap<string, string>;
 }
 
 /** Whether to go on when something is lost. */
@@ -72,7 +74,25 @@ export function translateCall(
     losses: translated.losses,
     facts,
     streamUsage: request.streamUsage === true || client.id !== "openai-chat",
+    clientNames: readNames(request, target, operation, translated.body),
   };
+}
+
+/** Every wire takes names like these. */
+const plainName = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
+const noNames: ReadonlyMap<string, string> = new Map();
+
+/** Which tools were renamed, read from the translation itself: its tools are in the order of the client's. */
+function readNames(
+  { tools = [] }: InferenceRequest,
+  target: Dialect,
+  operation: Operation,
+  body: Record<string, unknown>,
+): ReadonlyMap<string, string> {
+  if (tools.every(({ name }) => plainName.test(name))) return noNames;
+  const made = target.decodeRequest(body, operation).tools ?? [];
+  if (made.length !== tools.length) return noNames;
+  return new Map(made.map(({ name }, index) => [name, tools[index]?.name ?? name]));
 }
 
 const maxShown = 20;

@@ -1,7 +1,7 @@
 // Room proxy: reads a copy of a WebSocket session and reports each model call in it: OpenAI Realtime and Responses over WebSocket.
 // Invariant: it throws nothing into the tunnel and keeps nothing of a call that was reported: an hour's session holds its open calls and its sums.
 
-import type { InferenceRequest, Usage } from "../canonical/index.ts";
+import type { InferenceRequest, Usage, UsageCount } from "../canonical/index.ts";
 import { isOutputType, peekEvent, type ProviderSaid, readClientEvent, readProviderEvent } from "../dialects/index.ts";
 import type { SidecarError } from "../errors.ts";
 import type { AttemptGroup, CostStatus, ExchangeRecord, WebSocketFacts } from "../record/index.ts";
@@ -309,7 +309,7 @@ function addTo(session: AttemptGroup, { usage, usageSource, cost, response, requ
 
 function addUsage(sum: Usage | undefined, usage: Usage): Usage {
   const added: Usage = { ...sum };
-  for (const [name, count] of Object.entries(usage) as [Exclude<keyof Usage, "raw">, unknown][]) {
+  for (const [name, count] of Object.entries(usage) as [UsageCount, unknown][]) {
     if (typeof count === "number") added[name] = (added[name] ?? 0) + count;
   }
   return added;
