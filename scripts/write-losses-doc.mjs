@@ -4,6 +4,7 @@ import { dialects } from "../src/dialects/index.ts";
 
 const pageUrl = new URL("../docs/losses.md", import.meta.url);
 const targets = dialects.filter(({ encoder }) => encoder !== undefined);
+const embedders = dialects.filter(({ embeddingCodec }) => embeddingCodec !== undefined);
 const page = renderPage();
 
 if (process.argv.includes("--check")) {
@@ -43,5 +44,25 @@ Fields that only one dialect has, and no line here, are losses toward every othe
 | field | ${targets.map(({ id }) => id).join(" | ")} |
 |---|${targets.map(() => "---|").join("")}
 ${rows.join("\n")}
+
+## Embeddings
+
+Embeddings go from any of these dialects to any other. Each input must be a text: lists of tokens, images and sound answer 422, and so do
+several texts for Amazon Titan, which embeds one a call. Vectors come as floats; a client that asks for base64 gets the little-endian float32
+of OpenAI and Cohere, and one that asks for other numbers (\`int8\`, \`binary\`) is told. Cohere's models must be told what vectors are for: a
+client that does not say gets \`search_document\`, and is told. Of Bedrock's models Titan's and Cohere's are written. Cohere's \`/v1/embed\` and
+Vertex AI's \`:predict\` are not translated.
+
+| fact | ${embedders.map(({ id }) => id).join(" | ")} |
+|---|${embedders.map(() => "---|").join("")}
+${renderEmbeddingRows().join("\n")}
 `;
+}
+
+function renderEmbeddingRows() {
+  return Object.keys(embedders[0].embeddingCodec.fates)
+    .sort()
+    .map(
+      (fact) => `| \`${fact}\` | ${embedders.map(({ embeddingCodec }) => embeddingCodec.fates[fact]).join(" | ")} |`,
+    );
 }

@@ -6,7 +6,10 @@ export type LossReason = "unsupported" | "approximated" | "moved" | "injected";
 export type LossSeverity = "semantic" | "tuning";
 
 export interface Loss {
-  /** JSON pointer (RFC 6901) into the client's request body, e.g. `/stream_options/include_usage`. */
+  /**
+   * JSON pointer (RFC 6901) into the client's request body, e.g. `/stream_options/include_usage`; into the canonical answer after
+   * `response:`; a header of the client as `header:<name>`.
+   */
   pointer: string;
   reason: LossReason;
   severity: LossSeverity;

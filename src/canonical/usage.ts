@@ -33,9 +33,14 @@ export interface Usage {
   inputAudioSeconds?: number;
   inputCharacters?: number;
   outputImages?: number;
+  /** What compacting the context took, where the provider bills it and leaves it out of the counts above (Anthropic's beta); counts alone. */
+  compaction?: Usage;
   /** The provider's own usage object, merged over a stream's events (a later non-null value wins), for records and tests. */
   raw?: Record<string, unknown>;
 }
+
+/** The counts of a `Usage`. */
+export type UsageCount = Exclude<keyof Usage, "compaction" | "raw">;
 
 /** Where the counts come from: the provider's words, Outrider's own estimate, or nowhere. */
 export type UsageSource = "provider" | "estimated" | "missing";

@@ -3,6 +3,7 @@
 
 import type { InferenceRequest, InferenceResponse, ProviderError, StreamEvent, Usage } from "../canonical/index.ts";
 import type { SidecarError } from "../errors.ts";
+import type { EmbeddingCodec } from "./embedding-codec.ts";
 import type { DialectEncoder } from "./encoding.ts";
 
 /** Every dialect's id, in the order of the documentation. */
@@ -125,4 +126,6 @@ export interface Dialect {
   encodeStreamError(error: SidecarError, requestId: string): string | Buffer;
   /** Absent where nothing is translated to or from it. */
   encoder?: DialectEncoder;
+  /** Absent where no embeddings are translated to or from it. */
+  embeddingCodec?: EmbeddingCodec;
 }

@@ -13,7 +13,7 @@ import type {
   StreamEvent,
 } from "../canonical/index.ts";
 import type { DialectId } from "./dialect.ts";
-import type { JsonObject } from "./json/fields.ts";
+import { isJsonObject, type JsonObject } from "./json/fields.ts";
 
 /** Where in a canonical request or answer: `["messages", 2, "parts", 0, "arguments"]`. An extension: the path of its node, then its name. */
 export type CanonicalPath = readonly (string | number)[];
@@ -123,8 +123,9 @@ export class Encoding implements EncodingFacts {
       const bag = extensions[dialect] ?? {};
       for (const name in bag) {
         if (this.#taken.get(bag)?.has(name) === true || saysNothing(bag[name]) || exchangeFacts.has(name)) continue;
+        if (isForm(name, bag[name])) continue;
         const detail = `${this.target} has no place for ${name}`;
-        this.lose([...path, name], "unsupported", detail, isHint(name) ? "tuning" : severityOf(path));
+        this.lose([...path, name], "unsupported", detail, isHint(name, bag[name]) ? "tuning" : severityOf(path));
       }
     }
     for (const key in node) if (walked.has(key)) this.#walk((node as JsonObject)[key], [...path, key]);
@@ -141,7 +142,17 @@ function saysNothing(value: unknown): boolean {
 }
 
 /** Facts about one exchange with one provider, which an answer in other words makes anew. */
-const exchangeFacts = new Set(["created", "created_at", "metrics", "native_finish_reason", "object", "index"]);
+const exchangeFacts = new Set([
+  "created",
+  "created_at",
+  "metrics",
+  "native_finish_reason",
+  "object",
+  "index",
+  // What openai-node 7.55.0 read out of an answer's text, which stands beside it.
+  "parsed",
+  "parsed_arguments",
+]);
 
 /** Extensions that only hint: about caching, money, the caller, and reasoning of before. */
 const hints = new Set([
@@ -153,6 +164,8 @@ const hints = new Set([
   "thought_signature",
   "cache_control",
   "cachePoint",
+  // How long Ollama keeps the model in memory.
+  "keep_alive",
   "metadata",
   "prediction",
   "prompt_cache_breakpoint",
@@ -165,8 +178,23 @@ const hints = new Set([
   "usage",
 ]);
 
-function isHint(name: string): boolean {
-  return hints.has(name);
+function isHint(name: string, value: unknown): boolean {
+  if (hints.has(name)) return true;
+  // `@google/genai` asks to see thoughts; elsewhere they come unasked, or not at all.
+  if (/^generation_?config$/i.test(name) && hasOnly(value, /^thinking_?config$/i)) {
+    return Object.values(value).every((thinking) => hasOnly(thinking, /^include_?thoughts$/i));
+  }
+  // The Responses API encrypts reasoning for a client that keeps its own history; others sign theirs unasked, or have none.
+  return name === "include" && Array.isArray(value) && value.every((word) => word === "reasoning.encrypted_content");
+}
+
+/** How the client worded what is written already: the role that `@google/genai` 3.1.0 gives instructions. */
+function isForm(name: string, value: unknown): boolean {
+  return /^system_?instruction$/i.test(name) && hasOnly(value, /^role$/);
+}
+
+function hasOnly(value: unknown, member: RegExp): value is JsonObject {
+  return isJsonObject(value) && Object.keys(value).every((key) => member.test(key));
 }
 
 /** Fields whose loss changes how an answer is made, not what was asked. */
@@ -224,6 +252,8 @@ export interface DialectEncoder {
   streamType: string;
   /** What a tool result of this dialect holds: the parts of `ToolCallResponsePart.response` as this dialect decodes it. */
   toolResultParts: (response: unknown) => Part[];
+  /** A request of this dialect as another one is to read it, part by part at the same places; absent: as it was decoded. */
+  forOthers?: (request: InferenceRequest) => InferenceRequest;
   /** JSON pointer of a canonical path in a request body of this dialect; of its nearest ancestor where it has none of its own. */
   locate(path: CanonicalPath, body: JsonObject): string;
 }

@@ -54,8 +54,10 @@ export function parseGooglePath(path: string): GooglePath | undefined {
     collection === "models" ||
     (collection === "tunedModels" && !inProject && !isPublished) ||
     (collection === "endpoints" && inProject && !isPublished);
-  if (!shape || segments.length !== at + 2 || (collection === "models" && inProject && !isPublished)) return undefined;
-  const name = decodeSegment(segments[at + 1] ?? "");
+  if (!shape || (collection === "models" && inProject && !isPublished)) return undefined;
+  // `@google/genai` 3.1.0 writes a model's slashes as they are: `models/openai/gpt-4.1:generateContent`.
+  const maxNames = collection === "models" && !isPublished ? Infinity : 1;
+  const name = decodeName(segments.slice(at + 1), maxNames);
   if (name === undefined) return undefined;
   takeWhen(true, collection, collection === "endpoints" ? "{endpoint}" : "{model}");
   return {
@@ -73,10 +75,10 @@ function isFilled(segments: readonly string[], ...places: number[]): boolean {
   return places.every((place) => (segments[place] ?? "") !== "");
 }
 
-function decodeSegment(segment: string): string | undefined {
-  if (segment === "") return undefined;
+function decodeName(segments: readonly string[], maxNames: number): string | undefined {
+  if (segments.length === 0 || segments.length > maxNames || segments.includes("")) return undefined;
   try {
-    return decodeURIComponent(segment);
+    return segments.map(decodeURIComponent).join("/");
   } catch {
     return undefined;
   }

@@ -28,6 +28,12 @@ export {
   type ByteEdit,
   type UsageFrameFilter,
 } from "./json/splice.ts";
+export type { AskedEmbeddings, Vectors } from "./embedding-codec.ts";
+export {
+  canTranslateEmbeddings,
+  translateEmbeddingRequest,
+  translateEmbeddingResponse,
+} from "./embedding-translation.ts";
 export type { EventEncoder } from "./encoding.ts";
 export {
   canTranslate,

@@ -33,7 +33,7 @@ export function isSignatureFormat(word: unknown): word is SignatureFormat {
 }
 
 /**
- * In front of the data of a redacted thinking block, where its family's value stands in a field for signatures:
- * `outrider:anthropic-claude-v1:redacted:<data>`. Elsewhere the kind of the field tells the two apart.
+ * In front of the data of a redacted thinking block (Anthropic's, Bedrock's), where its family's value stands in a field for
+ * signatures: `outrider:anthropic-claude-v1:redacted:<data>`. Elsewhere the kind of the field tells the two apart.
  */
 export const redactedMark = "redacted:";

@@ -92,7 +92,8 @@ export function readCall(
       operationKind: operation.kind,
     };
     const asksForUsage = rooms.requestUsage && chosen.provider.usageOnRequest;
-    const told = { body: parsed, request: whole, asksForUsage };
+    const header = inbound.header.bind(inbound);
+    const told = { body: parsed, request: whole, clientOperation: operation, asksForUsage, header };
     const translated = translateCall(dialect, target, told, facts, rooms.lossRules);
     return {
       ...chosen,
@@ -153,11 +154,17 @@ function chooseByModel(
   if (model === undefined || slash < 1) return undefined;
   const provider = rooms.providers.get(model.slice(0, slash));
   if (provider === undefined || provider.id === destination.provider.id) return undefined;
-  if (provider.auth.scheme !== "none" && rooms.credentials.for(provider) === undefined) return undefined;
+  if (!canPay(provider, rooms.credentials)) return undefined;
   // A model in the path stays there: only in another dialect's words does the call get another one.
   const { dialect, operation } = destination.call;
   if (operation.model !== undefined && provider.dialects.includes(dialect.id)) return undefined;
   return { provider, model: model.slice(slash + 1) };
+}
+
+/** What the machine's own AWS or Google credentials are worth is known only when they are asked. */
+function canPay(provider: Provider, credentials: Credentials): boolean {
+  const isFree = provider.auth.scheme === "none" || provider.usesMachineCredentials;
+  return isFree || credentials.for(provider) !== undefined;
 }
 
 /** The dialect to translate to; undefined where the provider speaks the client's. @throws SidecarError operation_unsupported */

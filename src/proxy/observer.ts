@@ -36,7 +36,7 @@ export interface ObserverSettings {
   /** A chunk carried output of the model; when it came. */
   onOutput: (atMs: number) => void;
   /** Takes every event as it is read; an answer that is translated is not read in batches. */
-  translation: { push(event: StreamEvent): void } | undefined;
+  translation: { push(event: StreamEvent): void; readBody(body: Record<string, unknown>): void } | undefined;
 }
 
 export interface Observation {
@@ -326,6 +326,7 @@ class BodyObserver implements Observer {
         observation.providerError = dialect.decodeError(body, header);
       } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
         const response = dialect.decodeResponse(body as Record<string, unknown>, operation);
+        translation?.readBody(body as Record<string, unknown>);
         observation.response = keepContent || translation !== undefined ? response : withoutContent(response);
         observation.usage = response.usage ?? dialect.decodeUsageHeaders?.(header, operation);
         // Some providers answer 200 with an error in the body.

@@ -2,7 +2,13 @@
 // Invariant: nothing reaches the client but whole frames of its own dialect; a stream that breaks its protocol never ends well.
 
 import type { InferenceResponse, Loss, Part, StreamEvent } from "../canonical/index.ts";
-import { type EventEncoder, translateResponse, translateStream } from "../dialects/index.ts";
+import {
+  type EventEncoder,
+  translateEmbeddingResponse,
+  translateResponse,
+  translateStream,
+  type Vectors,
+} from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import { classifyAnswer } from "./classification.ts";
 import type { Observation } from "./observer.ts";
@@ -12,10 +18,11 @@ import type { TranslatedCall } from "./translated-call.ts";
 export class TranslatedAnswer {
   readonly #call: TranslatedCall;
   readonly #requestId: string;
-  readonly #encoder: EventEncoder;
-  readonly #streamLosses: () => Loss[];
+  /** Undefined for embeddings, which nobody streams. */
+  readonly #stream: { encoder: EventEncoder; losses: () => Loss[] } | undefined;
   #frames: Buffer[] = [];
   #bodyLosses: Loss[] = [];
+  #vectors: Vectors = [];
   /** The provider's own error, before anything went to the client. */
   failure: SidecarError | undefined;
   #wroteAny = false;
@@ -23,9 +30,9 @@ export class TranslatedAnswer {
   constructor(call: TranslatedCall, requestId: string) {
     this.#call = call;
     this.#requestId = requestId;
-    const { encoder, losses } = translateStream(call.target, call.client, call.streamUsage, call.facts);
-    this.#encoder = encoder;
-    this.#streamLosses = losses;
+    if (call.embeddings === undefined) {
+      this.#stream = translateStream(call.target, call.client, call.streamUsage, call.facts);
+    }
   }
 
   get streamType(): string {
@@ -40,11 +47,18 @@ export class TranslatedAnswer {
     }
     const { clientNames } = this.#call;
     const isRenamed = clientNames.size > 0 && event.type === "part_start";
-    this.#keep(this.#encoder.push(isRenamed ? { ...event, value: restoreName(event.value, clientNames) } : event));
+    const told = isRenamed ? { ...event, value: restoreName(event.value, clientNames) } : event;
+    this.#keep(this.#stream?.encoder.push(told) ?? []);
+  }
+
+  /** What of an answer's body only its translation is to see: the canonical answer, which is kept, has no vectors. */
+  readBody(body: Record<string, unknown>): void {
+    if (this.#call.embeddings !== undefined)
+      this.#vectors = this.#call.target.embeddingCodec?.decodeVectors(body) ?? [];
   }
 
   end(): void {
-    this.#keep(this.#encoder.end());
+    this.#keep(this.#stream?.encoder.end() ?? []);
   }
 
   /** What there is for the client now. */
@@ -58,27 +72,34 @@ export class TranslatedAnswer {
 
   /** The whole answer, or the provider's error, in the client's words; its status stays. */
   body(status: number, observation: Observation): { body: Buffer; status: number; error: SidecarError | undefined } {
-    const { client, target, facts } = this.#call;
-    const { response, providerError, failed } = observation;
+    const { client, target, facts, embeddings } = this.#call;
+    const { response, providerError, usage, failed } = observation;
     if (status >= 400 || providerError !== undefined) {
       const code = classifyAnswer(status, providerError);
       const message = providerError?.message ?? `the provider answered with status ${status}`;
       const error = new SidecarError(code, message, status >= 400 ? { httpStatus: status } : {});
       return this.#failed(error, status >= 400 ? status : error.httpStatus);
     }
+    const vectors = this.#vectors;
+    this.#vectors = [];
     // An answer of another form than its call has (an OpenAI body at Ollama's path, recorded) says nothing.
-    if (response === undefined || failed || response.choices.length === 0) {
+    const isEmpty =
+      embeddings === undefined ? response?.choices.length === 0 : vectors.length !== embeddings.request.messages.length;
+    if (response === undefined || failed || isEmpty) {
       const error = new SidecarError("upstream_invalid", "the provider's answer could not be read");
       return this.#failed(error, error.httpStatus);
     }
-    const translated = translateResponse(target, client, this.#restoreNames(response), facts);
+    const translated =
+      embeddings === undefined
+        ? translateResponse(target, client, this.#restoreNames(response), facts)
+        : translateEmbeddingResponse(target, client, { response, usage, vectors }, embeddings, facts);
     this.#bodyLosses = translated.losses;
     return { body: Buffer.from(JSON.stringify(translated.body)), status, error: undefined };
   }
 
   /** What of the answer the client does not get. */
   losses(): Loss[] {
-    return [...this.#bodyLosses, ...this.#streamLosses()];
+    return [...this.#bodyLosses, ...(this.#stream?.losses() ?? [])];
   }
 
   #restoreNames(response: InferenceResponse): InferenceResponse {

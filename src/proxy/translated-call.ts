@@ -3,10 +3,14 @@
 
 import type { InferenceRequest, Loss } from "../canonical/index.ts";
 import {
+  type AskedEmbeddings,
+  canTranslateEmbeddings,
   type Dialect,
   findDialect,
+  type HeaderLookup,
   matchDialect,
   type Operation,
+  translateEmbeddingRequest,
   translateRequest,
   type TranslationFacts,
 } from "../dialects/index.ts";
@@ -31,6 +35,8 @@ export interface TranslatedCall {
   streamUsage: boolean;
   /** Tool names that the target would not take as they are: the client's own, by the one that was made. */
   clientNames: ReadonlyMap<string, string>;
+  /** The client asked for embeddings: how. */
+  embeddings?: AskedEmbeddings;
 }
 
 /** Whether to go on when something is lost. */
@@ -40,24 +46,44 @@ const translatable = new Set(["chat", "generate_content", "text_completion"]);
 
 /** The dialect in which such a call can be put to the provider; undefined where there is none. */
 export function findTarget(provider: Provider, client: Dialect, operation: Operation): Dialect | undefined {
+  if (operation.name === "embeddings") {
+    return provider.dialects.map(findDialect).find((target) => canTranslateEmbeddings(client, operation, target));
+  }
   // Cohere's older calls have another form of answer.
   if (client.id === "cohere-chat" && operation.kind !== "chat") return undefined;
   if (client.encoder === undefined || !translatable.has(operation.name ?? "")) return undefined;
   return provider.dialects.map(findDialect).find(({ encoder }) => encoder !== undefined);
 }
 
+/** A client's call as it is to be translated. */
+export interface UntranslatedCall {
+  /** The client's, parsed. */
+  body: Record<string, unknown>;
+  /** The same, with its content. */
+  request: InferenceRequest;
+  clientOperation: Operation;
+  asksForUsage: boolean;
+  /** The client's headers. */
+  header: HeaderLookup;
+}
+
 /** @throws SidecarError request_lossy, with the pointers of what would be lost */
 export function translateCall(
   client: Dialect,
   target: Dialect,
-  { body, request, asksForUsage }: { body: Record<string, unknown>; request: InferenceRequest; asksForUsage: boolean },
+  { body, request, clientOperation, asksForUsage, header }: UntranslatedCall,
   facts: TranslationFacts,
   rules: LossRules,
 ): TranslatedCall {
   // Only some wires leave it to the client whether a stream states its usage.
   const asked = asksForUsage && request.stream ? { ...request, streamUsage: true } : request;
-  const translated = translateRequest(client, target, { body, request: asked }, facts);
-  const refused = translated.losses.filter(({ severity }) => rules[severity] === "reject");
+  const embeddings = clientOperation.name === "embeddings" ? { operation: clientOperation, request } : undefined;
+  const translated =
+    embeddings === undefined
+      ? translateRequest(client, target, { body, request: asked }, facts)
+      : translateEmbeddingRequest(client, target, body, embeddings, facts);
+  const losses = [...translated.losses, ...findLostHeaders(header, target)];
+  const refused = losses.filter(({ severity }) => rules[severity] === "reject");
   if (refused.length > 0) throw lossy(refused, target);
   const cut = translated.path.indexOf("?");
   const path = cut === -1 ? translated.path : translated.path.slice(0, cut);
@@ -71,10 +97,11 @@ export function translateCall(
     query: cut === -1 ? "" : translated.path.slice(cut),
     headers: translated.headers,
     body: Buffer.from(JSON.stringify(translated.body)),
-    losses: translated.losses,
+    losses,
     facts,
     streamUsage: request.streamUsage === true || client.id !== "openai-chat",
     clientNames: readNames(request, target, operation, translated.body),
+    ...(embeddings === undefined ? {} : { embeddings }),
   };
 }
 
@@ -93,6 +120,20 @@ function readNames(
   const made = target.decodeRequest(body, operation).tools ?? [];
   if (made.length !== tools.length) return noNames;
   return new Map(made.map(({ name }, index) => [name, tools[index]?.name ?? name]));
+}
+
+/** Headers that turn on features of one vendor alone (anthropics/claude-code#82549). Clients send some with every call. */
+const featureHeaders = ["anthropic-beta", "openai-beta"];
+
+function findLostHeaders(header: HeaderLookup, target: Dialect): Loss[] {
+  return featureHeaders
+    .filter((name) => (header(name) ?? "") !== "")
+    .map((name) => ({
+      pointer: `header:${name}`,
+      reason: "unsupported",
+      severity: "tuning",
+      detail: `${target.id} has no such features`,
+    }));
 }
 
 const maxShown = 20;

@@ -136,13 +136,21 @@ export function createPricer(overrides: readonly PriceOverride[]): Pricer {
       if (usage === undefined) return missing;
       const found = find(provider, models, epochMs);
       if (found === undefined) return missing;
-      const nanoUsd = computeNanoUsd(found.card, billedUsage(provider, usage));
+      const nanoUsd = computeWhole(found.card, billedUsage(provider, usage));
       return nanoUsd === undefined ? missing : { status: found.status, nanoUsd, pricedModel: found.pricedModel };
     },
     knows(provider, model, epochMs) {
       return find(provider, { response: model }, epochMs) !== undefined;
     },
   };
+}
+
+/** Compaction is a run of the model of its own, at the same rates. */
+function computeWhole(card: RateCard, usage: Usage): number | undefined {
+  const nanoUsd = computeNanoUsd(card, usage);
+  if (usage.compaction === undefined || nanoUsd === undefined) return nanoUsd;
+  const beside = computeNanoUsd(card, usage.compaction);
+  return beside === undefined ? undefined : nanoUsd + beside;
 }
 
 /** Groq bills ten seconds of a recording at the least (the rule of @pydantic/genai-prices 0.1.8). */

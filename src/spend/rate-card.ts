@@ -5,12 +5,10 @@
 
 import type { ModelPrice } from "@pydantic/genai-prices";
 
-import type { Usage } from "../canonical/index.ts";
-
-type Counted = Exclude<keyof Usage, "raw">;
+import type { Usage, UsageCount } from "../canonical/index.ts";
 
 interface Unit {
-  field: Counted;
+  field: UsageCount;
   priceKey: string;
   /** What narrows the unit; a unit is part of every other whose facets are a proper subset of its own. */
   facets: readonly string[];
@@ -18,7 +16,7 @@ interface Unit {
   per: number;
 }
 
-const tokens = (field: Counted, priceKey: string, ...facets: string[]): Unit => ({
+const tokens = (field: UsageCount, priceKey: string, ...facets: string[]): Unit => ({
   field,
   priceKey,
   facets,
@@ -56,7 +54,7 @@ interface Rate {
 }
 
 interface Term {
-  field: Counted;
+  field: UsageCount;
   rate: Rate;
   /** Positions, in the card's terms, of the priced parts inside this one; all of them come earlier. */
   parts: readonly number[];

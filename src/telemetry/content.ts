@@ -32,7 +32,10 @@ export function captureContent(
     attributes[attr.toolDefinitions] = request.tools.map((tool) => toTool(tool, scissors));
   }
   if (response !== undefined && response.choices.length > 0) {
-    attributes[attr.outputMessages] = response.choices.map((choice) => toMessage(choice.message, scissors));
+    attributes[attr.outputMessages] = response.choices.map(({ message, finishReason }) => ({
+      ...toMessage(message, scissors),
+      ...(finishReason === undefined ? {} : { finish_reason: finishReason.unified }),
+    }));
   }
   return { attributes, truncated: scissors.used, characters: scissors.kept };
 }
@@ -77,7 +80,7 @@ class Scissors {
   }
 }
 
-function toMessage(message: Message, scissors: Scissors): Json {
+function toMessage(message: Message, scissors: Scissors): Record<string, Json> {
   const parts = message.parts.map((part) => toPart(part, scissors));
   return message.name === undefined ? { role: message.role, parts } : { role: message.role, parts, name: message.name };
 }

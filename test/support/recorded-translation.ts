@@ -106,6 +106,11 @@ export function foldAll(events: readonly StreamEvent[]): { answer: InferenceResp
   return { answer: fold.result(), ended: fold.ended, error: fold.error };
 }
 
+/** Calls whose arguments are a text (of custom tools, or cut short) with that text in an object, as most dialects have to write it. */
+export function inObjects(calls: readonly unknown[][]): unknown[][] {
+  return calls.map(([name, given]) => [name, typeof given === "string" ? { input: given } : given]);
+}
+
 /** Facts of an answer's first choice that every dialect can say. */
 export function factsOf({ choices, usage }: InferenceResponse) {
   const parts = choices[0]?.message.parts ?? [];

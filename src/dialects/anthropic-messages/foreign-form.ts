@@ -41,7 +41,8 @@ export function takeRequestForm(request: InferenceRequest, encoding: Encoding): 
   }
 }
 
-const itemForm: ReadonlySet<string> = new Set(["type", "id", "status", "role", "phase"]);
+/** `parsed_arguments` is what openai-node 7.55.0 read out of the arguments. */
+const itemForm: ReadonlySet<string> = new Set(["type", "id", "status", "role", "phase", "parsed_arguments"]);
 
 /** Takes them off one part. */
 export function takePartForm(part: Part, encoding: Encoding): void {

@@ -5,6 +5,7 @@ import type { InferenceRequest } from "../../canonical/index.ts";
 import { SidecarError } from "../../errors.ts";
 import type { Encoding, RequestFates } from "../encoding.ts";
 import { isJsonObject, type JsonObject, optional } from "../json/fields.ts";
+import { toJsonSchema } from "../json/open-api-schema.ts";
 import { takeRequestForm } from "./foreign-form.ts";
 import { encodeConversation } from "./message-encode.ts";
 import { dialectId } from "./schema.ts";
@@ -158,7 +159,8 @@ function encodeFormat({ outputFormat }: InferenceRequest, encoding: Encoding): J
   if (strict === false) {
     encoding.lose(["outputFormat", "strict"], "approximated", "Anthropic always keeps to the schema", "tuning");
   }
-  return { type: "json_schema", schema };
+  const isGoogle = encoding.source === "gemini-generate-content";
+  return { type: "json_schema", schema: isGoogle ? toJsonSchema(schema) : schema };
 }
 
 const serviceTiers: ReadonlyMap<string, string> = new Map([

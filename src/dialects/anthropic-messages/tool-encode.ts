@@ -5,7 +5,7 @@ import type { InferenceRequest, ToolDefinition } from "../../canonical/index.ts"
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject, optional } from "../json/fields.ts";
 import { takeWhole } from "./foreign-form.ts";
-import { toJsonSchema } from "./google-schema.ts";
+import { toJsonSchema } from "../json/open-api-schema.ts";
 import { encodeName } from "./part-encode.ts";
 import { dialectId } from "./schema.ts";
 

@@ -1,7 +1,8 @@
 // Room dialects, anthropic-messages: usage objects as canonical counts.
-// Invariant: counts are what the top level states (DESIGN §3), never corrected; `iterations` are kept raw and not added up.
+// Invariant: counts are what the top level states (DESIGN §3), never corrected; of the `iterations`
+// what is billed beside it (compaction) stands apart.
 
-import type { Usage } from "../../canonical/index.ts";
+import type { Usage, UsageCount } from "../../canonical/index.ts";
 import { compact, isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 
 /**
@@ -24,8 +25,25 @@ export function decodeUsage(raw: JsonObject): Usage {
     cacheWrite1hTokens: cacheWrite1h,
     reasoningTokens: readCount(raw["output_tokens_details"], "thinking_tokens"),
     webSearchRequests: readCount(raw["server_tool_use"], "web_search_requests"),
+    compaction: readCompaction(raw["iterations"]),
     raw,
   });
+}
+
+/** The top level leaves compaction out of its counts, but it is billed (convert-anthropic-usage of vercel/ai). Iterations of other models are not. */
+function readCompaction(iterations: unknown): Usage | undefined {
+  if (!Array.isArray(iterations)) return undefined;
+  const runs = iterations.filter(isJsonObject).filter(({ type }) => type === "compaction");
+  let sum: Usage | undefined;
+  for (const run of runs) {
+    const { raw: _raw, compaction: _none, ...counts } = decodeUsage(run);
+    sum ??= {};
+    for (const name in counts) {
+      const count = name as UsageCount;
+      sum[count] = (sum[count] ?? 0) + (counts[count] ?? 0);
+    }
+  }
+  return sum;
 }
 
 /** The tier that answered: Anthropic says it in the usage; MiniMax's copy of the API, in the message (recorded). */

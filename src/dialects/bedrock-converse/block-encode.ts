@@ -101,7 +101,8 @@ function encodeCall(part: ToolCallPart, path: CanonicalPath, { encoding, calls }
   return { toolUse: { toolUseId: calls.open(part, path), name: encodeName(part.name, path, encoding), input } };
 }
 
-function encodeInput(value: unknown): JsonObject {
+/** The input object of a call: what is no object, as the text that custom tools take, stands in one as `input`. */
+export function encodeInput(value: unknown): JsonObject {
   if (isJsonObject(value)) return value;
   return value === undefined || value === null || value === "" ? {} : { input: value };
 }

@@ -6,7 +6,7 @@ import type { Extensions, Part, StreamEvent } from "../../canonical/index.ts";
 import type { Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { takeStructure } from "../structure.ts";
-import { losePart } from "./block-encode.ts";
+import { encodeInput, losePart } from "./block-encode.ts";
 import { markedBytes, markedText } from "./reasoning-encode.ts";
 import { formatOf } from "./schema.ts";
 import { type Sealed, takeCallSignature, takeSealed } from "./sealed.ts";
@@ -128,7 +128,7 @@ export class BlockQueue {
         return this.#writeDelta(part, (text) => ({ reasoningContent: { text } }));
       case "tool_call": {
         const opened = part.isAnnounced ? [] : this.#openCall(part);
-        return [...opened, ...this.#writeDelta(part, (input) => ({ toolUse: { input } }))];
+        return isRaw(part) ? opened : [...opened, ...this.#writeDelta(part, (input) => ({ toolUse: { input } }))];
       }
       default:
         return [];
@@ -145,14 +145,9 @@ export class BlockQueue {
 
   #openCall(part: PartState): WireEvent[] {
     if (part.value.type !== "tool_call") return [];
-    const { id, name, arguments: stated } = part.value;
+    const { id, name } = part.value;
     this.hasCalls = true;
     const signatures = this.#takeSigned(part).flatMap((sealed) => this.#writeSealed(sealed));
-    // A text that the call began with is only the beginning of what follows.
-    if (typeof stated === "string") {
-      part.waiting = stated + part.waiting;
-      part.hasText = true;
-    }
     part.isOpen = true;
     part.isAnnounced = true;
     const toolUseId = id ?? this.#encoding.makeId("tooluse_", this.#callCount);
@@ -166,9 +161,11 @@ export class BlockQueue {
   #close(part: PartState): WireEvent[] {
     const { value } = part;
     const events: WireEvent[] = [];
-    if (value.type === "tool_call" && !part.hasText) {
+    if (value.type === "tool_call" && part.isOpen && (isRaw(part) || !part.hasText)) {
       // Clients parse the text: none at all would be no JSON.
-      events.push(this.#delta({ toolUse: { input: JSON.stringify(value.arguments ?? {}) } }));
+      const input = isRaw(part) ? encodeInput(`${String(value.arguments)}${part.waiting}`) : (value.arguments ?? {});
+      events.push(this.#delta({ toolUse: { input: JSON.stringify(input) } }));
+      part.waiting = "";
       part.hasText = true;
     } else if (value.type === "blob") events.push(...this.#writeMedia(part));
     else if (value.type !== "text" && value.type !== "reasoning" && value.type !== "tool_call") this.#lose(part);
@@ -256,6 +253,11 @@ export class BlockQueue {
 
 function isCall(part: PartState): boolean {
   return part.value.type === "tool_call";
+}
+
+/** Arguments that are a text of no JSON (custom tools): written whole at the end, in an object. */
+function isRaw({ value }: PartState): boolean {
+  return value.type === "tool_call" && typeof value.arguments === "string";
 }
 
 function mergeExtensions(into: Extensions, later: Extensions): void {

@@ -3,9 +3,9 @@
 
 import type { Choice, InferenceResponse, Message, Part, ToolCallPart } from "../../canonical/index.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
-import { type JsonObject, optional } from "../json/fields.ts";
+import type { JsonObject } from "../json/fields.ts";
 import { takeStructure } from "../structure.ts";
-import { losePart } from "./block-encode.ts";
+import { encodeInput, losePart } from "./block-encode.ts";
 import { encodeFinishReason } from "./finish-encode.ts";
 import { encodeOwnBlock } from "./own-block.ts";
 import { encodeReasoningAnswer, sealedBlock } from "./reasoning-encode.ts";
@@ -70,7 +70,7 @@ function encodePart(part: Part, path: CanonicalPath, callNumber: number, encodin
     case "reasoning":
       return encodeReasoningAnswer(part, encoding);
     case "tool_call":
-      return [...takeCallSignature(part, encoding).map(sealedBlock), encodeCall(part, callNumber, encoding)];
+      return [...takeCallSignature(part, encoding).map(sealedBlock), encodeCall(part, path, callNumber, encoding)];
     case "blob": {
       const format = part.modality === "image" ? formatOf("image", part.mime_type ?? "image/png") : undefined;
       if (format === undefined) return losePart(part, path, encoding, "Converse answers with no such media");
@@ -88,8 +88,12 @@ function encodePart(part: Part, path: CanonicalPath, callNumber: number, encodin
   }
 }
 
-function encodeCall(part: ToolCallPart, callNumber: number, encoding: Encoding): JsonObject {
+function encodeCall(part: ToolCallPart, path: CanonicalPath, callNumber: number, encoding: Encoding): JsonObject {
   encoding.take(part, "openai-chat", "type");
+  const input = encodeInput(part.arguments);
+  if (part.arguments !== undefined && part.arguments !== null && input !== part.arguments) {
+    encoding.lose([...path, "arguments"], "approximated", "arguments that are no object stand in one as input");
+  }
   const toolUseId = part.id ?? encoding.makeId("tooluse_", callNumber);
-  return { toolUse: { toolUseId, name: part.name, ...optional("input", part.arguments ?? {}) } };
+  return { toolUse: { toolUseId, name: part.name, input } };
 }

@@ -103,6 +103,6 @@ function takeDetails(part: Node, encoding: Encoding): Sealed[] {
 /** A value that may carry the mark of another family than the field's own. */
 function readMarked(carried: string, own: SignatureFormat): Sealed {
   const { format = own, value } = unwrapSignature(carried);
-  const isRedacted = format === "anthropic-claude-v1" && format !== own && value.startsWith(redactedMark);
+  const isRedacted = format !== own && value.startsWith(redactedMark);
   return { format, value: isRedacted ? value.slice(redactedMark.length) : value, isRedacted };
 }

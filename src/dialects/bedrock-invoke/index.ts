@@ -2,6 +2,7 @@
 
 import { readCallPath } from "../bedrock-converse/call-path.ts";
 import type { Dialect, Operation } from "../dialect.ts";
+import { embeddingCodec } from "./embedding-codec.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { findKind } from "./model.ts";
 import { decodeRequest } from "./request.ts";
@@ -35,6 +36,7 @@ export const bedrockInvoke: Dialect = {
   decodeUsageHeaders,
   encodeError,
   encodeStreamError,
+  embeddingCodec,
 };
 
 function matchCall(path: string): Operation | undefined {

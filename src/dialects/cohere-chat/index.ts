@@ -2,6 +2,7 @@
 // Other calls of the API (rerank: the dialect of that name; models, datasets, tokenize) match nothing here.
 
 import type { Dialect, Operation } from "../dialect.ts";
+import { embeddingCodec } from "./embedding-codec.ts";
 import { encoder } from "./encoder.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { createOlderDecoder } from "./older-stream.ts";
@@ -42,4 +43,5 @@ export const cohereChat: Dialect = {
   encodeError,
   encodeStreamError,
   encoder,
+  embeddingCodec,
 };

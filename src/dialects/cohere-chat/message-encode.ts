@@ -1,7 +1,7 @@
 // Room dialects, cohere-chat: canonical messages as messages of v2, in requests and in answers.
 // Invariant: a part is written, or it is told as a loss; in Cohere's own words it comes back as it was.
 
-import type { BlobPart, Part, UriPart } from "../../canonical/index.ts";
+import type { BlobPart, Part, ToolCallPart, UriPart } from "../../canonical/index.ts";
 import { SidecarError } from "../../errors.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import type { MessageTurn, PlacedPart, ResultTurn, Turn } from "../history.ts";
@@ -72,10 +72,9 @@ function encodePart(draft: Draft, role: string, { part, path, callId }: PlacedPa
       }
       return;
     case "tool_call": {
-      const { name, arguments: args } = part;
       const id = part.id ?? callId;
-      const text = args === undefined ? undefined : typeof args === "string" ? args : JSON.stringify(args);
-      draft.calls.push(mergeOwn({ ...optional("id", id), type: "function", function: callOf(name, text) }, own));
+      const called = callOf(part.name, encodeArguments(part, path, encoding));
+      draft.calls.push(mergeOwn({ ...optional("id", id), type: "function", function: called }, own));
       return;
     }
     case "blob":
@@ -105,6 +104,28 @@ function encodePart(draft: Draft, role: string, { part, path, callId }: PlacedPa
       loseKind(part, path, encoding);
   }
 }
+
+/** JSON text. What came cut short stays as it came, so that nobody takes it for whole. */
+function encodeArguments(part: ToolCallPart, path: CanonicalPath, encoding: Encoding): string | undefined {
+  const { arguments: args } = part;
+  if (args === undefined) return undefined;
+  if (typeof args !== "string") return JSON.stringify(args);
+  if (!isCustom(part)) return args;
+  encoding.take(part, "openai-chat", "type");
+  encoding.lose([...path, "arguments"], "approximated", "the text of a custom tool stands in an object as input");
+  return wrapText(args);
+}
+
+/** A call of a custom tool, whose input is a text and no JSON; only OpenAI has them. */
+function isCustom({ extensions }: ToolCallPart): boolean {
+  const item = extensions?.["openai-responses"]?.["item"];
+  return (
+    extensions?.["openai-chat"]?.["type"] === "custom" || (isJsonObject(item) && item["type"] === "custom_tool_call")
+  );
+}
+
+/** Arguments of a tool that takes one text. */
+export const wrapText = (text: string): string => JSON.stringify({ input: text });
 
 const callOf = (name: string, text: string | undefined): JsonObject => ({
   name,

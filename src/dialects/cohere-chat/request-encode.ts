@@ -6,6 +6,7 @@ import type { Encoding, RequestFates } from "../encoding.ts";
 import { listTurns } from "../history.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { mergeOwn } from "../json/merge.ts";
+import { toJsonSchema } from "../json/open-api-schema.ts";
 import { takeStructure } from "../structure.ts";
 import { isNoOp, loseFields } from "../unsupported-fields.ts";
 import { encodeTurns } from "./message-encode.ts";
@@ -134,10 +135,12 @@ function encodeChoice({ toolChoice }: InferenceRequest): JsonObject {
 
 function encodeTool(tool: ToolDefinition, encoding: Encoding): JsonObject {
   const noParameters = encoding.source === dialectId ? undefined : { type: "object", properties: {} };
+  const isOpenApi = encoding.take(tool, "gemini-generate-content", "parameters") !== undefined;
+  const stated = isOpenApi ? toJsonSchema(tool.parameters) : tool.parameters;
   const definition = {
     name: tool.name,
     ...optional("description", tool.description),
-    ...optional("parameters", tool.parameters ?? noParameters),
+    ...optional("parameters", stated ?? noParameters),
   };
   return mergeOwn({ type: tool.type, function: definition }, encoding.own(tool));
 }
@@ -156,6 +159,9 @@ function takeStrict(tool: ToolDefinition, encoding: Encoding): void {
   encoding.take(tool, "anthropic-messages", "strict");
 }
 
+/** Whose schemas may be of its own subset of OpenAPI. */
+const isGoogle = ({ source }: Encoding): boolean => source === "gemini-generate-content";
+
 /** A schema's name means nothing to Cohere, and every schema binds. */
 function encodeFormat(format: OutputFormat | undefined, encoding: Encoding): JsonObject | undefined {
   switch (format?.type) {
@@ -167,7 +173,7 @@ function encodeFormat(format: OutputFormat | undefined, encoding: Encoding): Jso
       return { type: "json_object" };
     case "json_schema":
       encoding.loseSchemaFacts(format, ["name", "description", "strict"]);
-      return { type: "json_object", json_schema: format.schema };
+      return { type: "json_object", json_schema: isGoogle(encoding) ? toJsonSchema(format.schema) : format.schema };
   }
 }
 

@@ -47,6 +47,8 @@ export function encodeFinishReason(reason: FinishReason | undefined, calledTools
   if (raw !== undefined && encoding.source === dialectId) return raw;
   switch (unified) {
     case "stop":
+      // Not every provider has a word for calls (recorded of Azure: `stop`).
+      if (calledTools) return "TOOL_CALL";
       return raw?.toLowerCase() === "stop_sequence" ? "STOP_SEQUENCE" : "COMPLETE";
     case "length":
       return "MAX_TOKENS";

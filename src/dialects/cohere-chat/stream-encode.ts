@@ -9,6 +9,7 @@ import type { Encoding, EventEncoder } from "../encoding.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { StreamLosses } from "../stream-losses.ts";
 import { encodeStreamError } from "./error.ts";
+import { wrapText } from "./message-encode.ts";
 import { encodeFinishReason, encodeUsage } from "./response-encode.ts";
 import { dialectId, optional } from "./schema.ts";
 
@@ -137,10 +138,7 @@ class ChatEventEncoder implements EventEncoder {
         this.#losses.lose(path, "approximated", "a compaction is written as text");
         return (value.content ?? "") === "" ? [] : this.#write(state, value.content ?? "");
       case "tool_call":
-        if (typeof value.arguments === "string") {
-          state.held = value.arguments;
-          state.hasText = value.arguments !== "";
-        }
+        if (typeof value.arguments === "string") state.held = value.arguments;
         this.#calls.push(state);
         return this.#flushCalls(false);
       default:
@@ -204,8 +202,9 @@ class ChatEventEncoder implements EventEncoder {
     for (let call = this.#calls[0]; call !== undefined; call = this.#calls[0]) {
       if (call.index === undefined) frames.push(...this.#closeContent(), this.#startCall(call));
       const isDone = call.ended || isEnd;
-      if (isDone && !call.hasText) call.held = wholeArguments(call.value);
-      if (call.held !== "") {
+      if (isDone && isRaw(call)) call.held = wrapText(call.held);
+      else if (isDone && !call.hasText) call.held = wholeArguments(call.value);
+      if (call.held !== "" && (isDone || !isRaw(call))) {
         const tool_calls = { function: { arguments: call.held } };
         frames.push(frame({ type: "tool-call-delta", index: call.index, delta: { message: { tool_calls } } }));
         call.held = "";
@@ -239,6 +238,11 @@ class ChatEventEncoder implements EventEncoder {
       ];
     });
   }
+}
+
+/** Arguments that are a text of no JSON (custom tools): written whole at the end, in an object. */
+function isRaw({ value }: PartState): boolean {
+  return value.type === "tool_call" && typeof value.arguments === "string";
 }
 
 /** Of a call that got no text: what its start told, or none. */

@@ -3,6 +3,7 @@
 
 import type { Dialect } from "../dialect.ts";
 import { createPathMatcher } from "../paths.ts";
+import { embeddingCodec } from "./embedding-codec.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
@@ -21,6 +22,7 @@ export const embeddings: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  embeddingCodec,
 };
 
 const match = createPathMatcher([{ kind: "embeddings", name: "embeddings", path: "embeddings", deployable: true }]);

@@ -4,6 +4,7 @@
 import type { Part } from "../../canonical/index.ts";
 import type { DialectEncoder } from "../encoding.ts";
 import { isJsonObject } from "../json/fields.ts";
+import { joinPieces } from "./joined-pieces.ts";
 import { locate } from "./locate.ts";
 import { encodeRequest, fates } from "./request-encode.ts";
 import { encodeResponse } from "./response-encode.ts";
@@ -13,22 +14,22 @@ import { createEventEncoder } from "./stream-encode.ts";
 /** Writes generateContent. */
 export const encoder: DialectEncoder = {
   fates,
-  path: writePath,
+  path: (model, stream) => writePath(model, stream ? "streamGenerateContent?alt=sse" : "generateContent"),
   headers: [],
   encodeRequest,
   encodeResponse,
   eventEncoder: createEventEncoder,
   streamType: "text/event-stream",
   toolResultParts,
+  forOthers: joinPieces,
   locate,
 };
 
 /**
- * A base model is `/v1beta/models/{model}`. A name that is a whole resource is its own path: `tunedModels/…`, and at Vertex AI
+ * Path and query of a call. A base model is `/v1beta/models/{model}`. A name that is a whole resource is its own path: `tunedModels/…`, and at Vertex AI
  * `publishers/google/models/…` or `projects/…`, which are served under v1.
  */
-function writePath(model: string, stream: boolean): string {
-  const verb = stream ? "streamGenerateContent?alt=sse" : "generateContent";
+export function writePath(model: string, verb: string): string {
   const name = bareModel(model);
   const [collection] = name.split("/");
   if (collection === "tunedModels") return `/v1beta/${encodeSegments(name)}:${verb}`;

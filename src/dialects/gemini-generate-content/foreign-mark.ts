@@ -17,8 +17,8 @@ const marks: Partial<Record<DialectId, readonly string[]>> = {
   "openai-responses": ["type", "id", "status", "phase", "logprobs"],
 };
 
-/** What an item of the Responses API says of itself; with anything else in it, it is told as lost. */
-const itemMarks: ReadonlySet<string> = new Set(["type", "id", "status", "role", "phase", "object"]);
+/** What an item of the Responses API says of itself, or openai-node read out of it; with anything else in it, it is told as lost. */
+const itemMarks: ReadonlySet<string> = new Set(["type", "id", "status", "role", "phase", "object", "parsed_arguments"]);
 
 /** Takes the marks of a message or a part. */
 export function takeMarks(node: Node, encoding: Encoding): void {

@@ -3,6 +3,7 @@
 
 import type { Dialect, Operation, OperationName } from "../dialect.ts";
 import { type GooglePath, parseGooglePath } from "../google-path.ts";
+import { embeddingCodec } from "./embedding-codec.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { encoder } from "./encoder.ts";
 import { decodeRequest } from "./request.ts";
@@ -40,6 +41,7 @@ export const geminiGenerateContent: Dialect = {
   encodeError,
   encodeStreamError,
   encoder,
+  embeddingCodec,
 };
 
 /** Without its collection a name is a base model's; a tuned model and an endpoint keep theirs. */

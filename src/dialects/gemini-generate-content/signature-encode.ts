@@ -6,7 +6,13 @@ import { Buffer } from "node:buffer";
 import type { Part, ReasoningPart } from "../../canonical/index.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
-import { isSignatureFormat, type SignatureFormat, unwrapSignature, wrapSignature } from "../signatures.ts";
+import {
+  isSignatureFormat,
+  redactedMark,
+  type SignatureFormat,
+  unwrapSignature,
+  wrapSignature,
+} from "../signatures.ts";
 
 /** Who is to read what is encoded. */
 export type Reader = "provider" | "client";
@@ -96,7 +102,8 @@ function findOpaque(part: Part): Opaque | undefined {
   }
   if (typeof anthropic?.["data"] === "string") {
     const format = "anthropic-claude-v1";
-    return { format, value: anthropic["data"], dialect: "anthropic-messages", names: ["type", "data"] };
+    const value = markRedacted(anthropic["data"]);
+    return { format, value, dialect: "anthropic-messages", names: ["type", "data"] };
   }
   const bedrock = part.extensions?.["bedrock-converse"];
   if (bedrock !== undefined) {
@@ -109,7 +116,7 @@ function findOpaque(part: Part): Opaque | undefined {
     if (typeof redacted === "string") {
       // Bytes on that wire: of another family's value, base64 of the marked text.
       const held = Buffer.from(redacted, "base64").toString("utf8");
-      const value = unwrapSignature(held).format === undefined ? redacted : held;
+      const value = unwrapSignature(held).format === undefined ? markRedacted(redacted) : held;
       return { format, value, dialect, names: ["redactedContent"] };
     }
   }
@@ -117,6 +124,11 @@ function findOpaque(part: Part): Opaque | undefined {
   const encrypted = isJsonObject(item) ? item["encrypted_content"] : undefined;
   if (typeof encrypted !== "string") return undefined;
   return { format: "openai-responses-v1", value: encrypted, dialect: "openai-responses", names: ["item"] };
+}
+
+/** A thought signature does not tell by itself that a value stands in place of its text. */
+function markRedacted(value: string): string {
+  return unwrapSignature(value).format === undefined ? `${redactedMark}${value}` : value;
 }
 
 function writeOpaque({ format, value }: Opaque, reader: Reader): string | undefined {

@@ -29,6 +29,8 @@ interface OpenPart {
   value: Part;
   /** Of a part that is told whole: what its deltas brought. */
   text: string;
+  /** It is told when all before it are: Google's calls go by their order. */
+  isEnded?: true;
 }
 
 interface OpenChoice {
@@ -76,7 +78,7 @@ class ChunkEncoder implements EventEncoder {
       case "part_extend":
         return this.#extendPart(event.choice, event.part, event.extensions);
       case "part_end":
-        return this.#endPart(event.choice, event.part);
+        return this.#closePart(event.choice, event.part);
       case "choice_extend":
         return this.#extendChoice(event.choice, event.extensions);
       case "message_extend":
@@ -158,6 +160,18 @@ class ChunkEncoder implements EventEncoder {
     if (part === undefined) return [];
     part.value = { ...part.value, extensions: mergeRawUsage(part.value.extensions, later) as Extensions };
     return [];
+  }
+
+  #closePart(index: number, number: number): string[] {
+    const { parts } = this.#choice(index);
+    const part = parts.get(number);
+    if (part === undefined || isTold(part.value)) return this.#endPart(index, number);
+    part.isEnded = true;
+    const whole = [...parts].filter(([, { value }]) => !isTold(value)).toSorted(([a], [b]) => a - b);
+    const firstOpen = whole.findIndex(([, { isEnded }]) => isEnded === undefined);
+    return whole
+      .slice(0, firstOpen === -1 ? whole.length : firstOpen)
+      .flatMap(([place]) => this.#endPart(index, place));
   }
 
   #endPart(index: number, number: number): string[] {

@@ -13,12 +13,21 @@ export function toJsonSchema(schema: unknown): unknown {
   if (!isJsonObject(schema)) return schema;
   const { nullable, ...rest } = schema;
   const entries = Object.entries(rest).map(([key, value]): [string, unknown] => {
-    if (key === "type" && typeof value === "string") return [key, spellType(value, nullable === true)];
+    const word = key === "type" ? nameType(value) : undefined;
+    if (word !== undefined) return [key, spellType(word, nullable === true)];
     if (nestedMembers.has(key)) return [key, toJsonSchema(value)];
     if (namedMembers.has(key) && isJsonObject(value)) return [key, mapValues(value)];
     return [key, value];
   });
   return Object.fromEntries(entries);
+}
+
+/** The members of Google's enumeration `Type` in order: its JSON may name one by its number (recorded: langchaingo, google-cloud-aiplatform). */
+const typeNames = ["TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"];
+
+function nameType(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  return typeof value === "number" && value > 0 ? typeNames[value] : undefined;
 }
 
 function spellType(word: string, isNullable: boolean): string | string[] {

@@ -2,6 +2,7 @@
 // Other calls of the API (tags, show, ps, pull …) are not this dialect's: they match nothing.
 
 import type { Dialect, Operation } from "../dialect.ts";
+import { embeddingCodec } from "./embedding-codec.ts";
 import { encoder } from "./encoder.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
@@ -29,4 +30,5 @@ export const ollamaChat: Dialect = {
   encodeError,
   encodeStreamError,
   encoder,
+  embeddingCodec,
 };

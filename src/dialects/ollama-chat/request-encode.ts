@@ -6,6 +6,7 @@ import type { Encoding, RequestFates } from "../encoding.ts";
 import { listTurns } from "../history.ts";
 import type { JsonObject } from "../json/fields.ts";
 import { mergeOwn } from "../json/merge.ts";
+import { toJsonSchema } from "../json/open-api-schema.ts";
 import { takeStructure } from "../structure.ts";
 import { isNoOp, loseFields } from "../unsupported-fields.ts";
 import { encodeTurns } from "./message-encode.ts";
@@ -91,7 +92,9 @@ function encodeTools(request: InferenceRequest, encoding: Encoding): JsonObject[
     if (tool.type !== "function" && encoding.source !== dialectId) {
       encoding.lose(["tools", index], "unsupported", `Ollama runs no tools of the kind ${tool.type}`);
     } else if (allowed === undefined || allowed.includes(tool.name)) {
-      const { name, description, parameters } = tool;
+      const { name, description } = tool;
+      const isOpenApi = encoding.take(tool, "gemini-generate-content", "parameters") !== undefined;
+      const parameters = isOpenApi ? toJsonSchema(tool.parameters) : tool.parameters;
       const definition = { name, ...optional("description", description), ...optional("parameters", parameters) };
       kept.push(mergeOwn({ type: tool.type, function: definition }, encoding.own(tool)));
     } else encoding.lose(["tools", index], "approximated", "the tool may not be chosen, so it is left out", "tuning");
@@ -134,7 +137,7 @@ function encodeFormat(format: OutputFormat | undefined, encoding: Encoding): unk
       return "json";
     case "json_schema":
       encoding.loseSchemaFacts(format, ["name", "description", "strict"]);
-      return format.schema;
+      return encoding.source === "gemini-generate-content" ? toJsonSchema(format.schema) : format.schema;
   }
 }
 

@@ -9,6 +9,7 @@ import { takeStructure } from "../structure.ts";
 import { encodeCitations, encodeFinishReason, takeLogprobs } from "./answer-encode.ts";
 import { dataUrl, loseContent, sniffImage } from "./content-encode.ts";
 import { argumentText, isCustom, takeRefusal } from "./message-encode.ts";
+import { createReasoningDetails } from "./reasoning-details.ts";
 import { type Opaque, opaqueDetail, reasoningTextDetail, takeOpaque } from "./reasoning-encode.ts";
 import { encodeThoughtSignature } from "./response-encode.ts";
 
@@ -23,7 +24,7 @@ interface PartState {
   ordinal: number;
   /** Text came piece by piece: for a call it stands in place of what its start said. */
   hasText: boolean;
-  /** Base64 of an image; nothing else is held. */
+  /** Base64 of an image. */
   held: string;
   /** Place of its text in the content. */
   start: number;
@@ -41,6 +42,11 @@ export class ChoiceEncoder {
   readonly #encoding: Encoding;
   readonly #takeCall: () => number;
   readonly #parts = new Map<number, PartState>();
+  /**
+   * Told whole in the choice's last delta: openai-node 7.55.0 replaces an unknown member by its later value and openai-python
+   * joins all texts of a list's entries, formats too, so that only one delta with all of it comes back to be sent again.
+   */
+  readonly #details = createReasoningDetails();
   #hasRole = false;
   #callCount = 0;
   #contentLength = 0;
@@ -71,7 +77,9 @@ export class ChoiceEncoder {
 
   /** What was held back. */
   close(): JsonObject[] {
-    return [...this.#parts.values()].flatMap((part) => this.#endPart(part));
+    const deltas = [...this.#parts.values()].flatMap((part) => this.#endPart(part));
+    const details = this.#details.result();
+    return details.length === 0 ? deltas : [...deltas, { reasoning_details: details }];
   }
 
   #pushEvent(event: ChoiceEvent): JsonObject[] {
@@ -181,7 +189,8 @@ export class ChoiceEncoder {
         return [{ refusal: text }];
       case "reasoning": {
         const detail = reasoningTextDetail(text, state.number, this.#encoding);
-        return [{ reasoning_content: text, ...(detail === undefined ? {} : { reasoning_details: [detail] }) }];
+        if (detail !== undefined) this.#details.push(detail);
+        return [{ reasoning_content: text }];
       }
       case "call": {
         const piece = state.isCustom ? { custom: { input: text } } : { function: { arguments: text } };
@@ -205,11 +214,12 @@ export class ChoiceEncoder {
     }
     const isNews = state.opaque === undefined;
     state.opaque = found;
-    return state.isDone && isNews ? this.#tellOpaque(state) : [];
+    if (state.isDone && isNews) this.#keepOpaque(state);
+    return [];
   }
 
-  #tellOpaque({ opaque, number }: PartState): JsonObject[] {
-    return opaque === undefined ? [] : [{ reasoning_details: [opaqueDetail(opaque, number)] }];
+  #keepOpaque({ opaque, number }: PartState): void {
+    if (opaque !== undefined) this.#details.push(opaqueDetail(opaque, number));
   }
 
   /** Responses tells a custom tool's call by its empty text before it names the kind. */
@@ -222,6 +232,7 @@ export class ChoiceEncoder {
     if (state.isDone) return [];
     state.isDone = true;
     const { value } = state;
+    this.#keepOpaque(state);
     if (value.type === "tool_call" && !state.hasText && !state.isCustom) {
       state.isDone = false;
       const deltas = this.#append(state, argumentText(value.arguments));
@@ -230,13 +241,12 @@ export class ChoiceEncoder {
     }
     if (value.type === "blob") {
       const url = dataUrl(value.mime_type ?? sniffImage(state.held), state.held);
-      return [{ images: [{ type: "image_url", image_url: { url } }] }, ...this.#tellOpaque(state)];
+      return [{ images: [{ type: "image_url", image_url: { url } }] }];
     }
-    if (value.type !== "text") return this.#tellOpaque(state);
+    if (value.type !== "text") return [];
     const annotations = encodeCitations(value, state.start, state.end, this.#encoding);
     const logprobs = takeLogprobs(value, this.#encoding);
     return [
-      ...this.#tellOpaque(state),
       ...(annotations.length === 0 ? [] : [{ annotations }]),
       ...(logprobs.length === 0 ? [] : [{ logprobs: { content: logprobs, refusal: null } }]),
     ];

@@ -36,6 +36,8 @@ class ChatChoiceDecoder implements ChoiceDecoder {
   #audioPart: number | undefined;
   #audioFacts: JsonObject = {};
   readonly #reasoningDetails = createReasoningDetails();
+  /** Reasoning came as a text of its own, not in details alone. */
+  #hasNamedReasoning = false;
   readonly #toolCalls;
   /** Unknown members of the delta and of the choice, last value each. */
   readonly #messageRest: JsonObject = {};
@@ -156,17 +158,20 @@ class ChatChoiceDecoder implements ChoiceDecoder {
     }
   }
 
-  /** The first of the three names that has text speaks; the details are kept whole beside it. */
+  /**
+   * The first of the three names that has text speaks; the details are kept whole beside it. Those that come after a text of another
+   * name say it again (Outrider's own streams end so).
+   */
   #pushReasoning(delta: JsonObject, events: StreamEvent[]): void {
     const details = delta["reasoning_details"];
     const detailList: unknown[] = Array.isArray(details) ? details : [];
     for (const detail of detailList) this.#reasoningDetails.push(detail);
     const { reasoning, reasoning_content: reasoningContent } = delta;
-    if (typeof reasoningContent === "string" && reasoningContent !== "") {
-      this.#appendText("reasoning", reasoningContent, events);
-    } else if (typeof reasoning === "string" && reasoning !== "") {
-      this.#appendText("reasoning", reasoning, events);
-    } else if (detailList.length > 0) {
+    const text = [reasoningContent, reasoning].find((word) => typeof word === "string" && word !== "");
+    if (typeof text === "string") {
+      this.#hasNamedReasoning = true;
+      this.#appendText("reasoning", text, events);
+    } else if (detailList.length > 0 && !this.#hasNamedReasoning) {
       this.#appendText("reasoning", detailList.map(reasoningDetailText).join(""), events);
     }
   }

@@ -2,7 +2,7 @@
 // Rules by wire shape alone, because the decoder does not know the provider.
 // Invariant: counts are the provider's own, never corrected; only where a part is stated apart from its total is it added.
 
-import { mergeRawUsage, type Usage } from "../../canonical/index.ts";
+import { mergeRawUsage, type Usage, type UsageCount } from "../../canonical/index.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 
 /**
@@ -103,6 +103,6 @@ function detailsOf(raw: JsonObject, ...keys: string[]): JsonObject {
   return nothing;
 }
 
-function set(usage: Usage, key: Exclude<keyof Usage, "raw">, count: number | undefined): void {
+function set(usage: Usage, key: UsageCount, count: number | undefined): void {
   if (count !== undefined) usage[key] = count;
 }

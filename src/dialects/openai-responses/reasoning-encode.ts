@@ -36,6 +36,9 @@ const holders: readonly Holder[] = [
   { dialect: "bedrock-converse", name: "redactedContent", format: "amazon-bedrock-v1", isBase64: true },
 ];
 
+/** Members whose value stands in place of a text, which an item does not tell by itself. */
+const redactedNames: ReadonlySet<string> = new Set(["data", "redactedContent"]);
+
 /** Names of the extensions that `takeForeignSignature` reads. */
 export const signatureNames: readonly string[] = [...holders.map(({ name }) => name), "reasoning_details"];
 
@@ -48,14 +51,14 @@ export function takeForeignSignature(part: { extensions?: Extensions }, encoding
     // A value that a client of that dialect carried for another family keeps its own mark.
     const carried = unwrapSignature(holder.isBase64 === true ? fromBase64(value) : value);
     if (carried.format !== undefined) return markFamily(carried.format, carried.value);
-    return markFamily(holder.format, holder.name === "data" ? `${redactedMark}${value}` : value);
+    return markFamily(holder.format, redactedNames.has(holder.name) ? `${redactedMark}${value}` : value);
   }
   for (const detail of chatDetails(part)) {
     const { data, signature, format } = detail;
     const value = data ?? signature;
     if (typeof value !== "string" || !isSignatureFormat(format)) continue;
     encoding.take(part, "openai-chat", "reasoning_details");
-    const isRedacted = format === "anthropic-claude-v1" && data === value;
+    const isRedacted = (format === "anthropic-claude-v1" || format === "amazon-bedrock-v1") && data === value;
     return markFamily(format, isRedacted ? `${redactedMark}${value}` : value);
   }
   // The text of the details is that of the part.

@@ -48,7 +48,7 @@ describe("decoding usage", () => {
     });
   });
 
-  it("reports the top level as stated and does not add iterations, compaction included", () => {
+  it("reports the top level as stated, and compaction, which it leaves out, apart", () => {
     const iterations = [
       { type: "compaction", input_tokens: 180_000, output_tokens: 3_500 },
       { type: "message", input_tokens: 23_000, output_tokens: 1_000 },
@@ -56,7 +56,16 @@ describe("decoding usage", () => {
     expect(counts({ input_tokens: 23_000, output_tokens: 1_000, iterations })).toEqual({
       inputTokens: 23_000,
       outputTokens: 1_000,
+      compaction: { inputTokens: 180_000, outputTokens: 3_500 },
     });
+    const again = [
+      ...iterations,
+      { type: "compaction", input_tokens: 5, cache_read_input_tokens: 7, output_tokens: 1 },
+    ];
+    expect(counts({ input_tokens: 23_000, output_tokens: 1_000, iterations: again })).toMatchObject({
+      compaction: { inputTokens: 180_012, cacheReadTokens: 7, outputTokens: 3_501 },
+    });
+    expect(counts({ input_tokens: 1, output_tokens: 1, iterations: [iterations[1]] })).not.toHaveProperty("compaction");
   });
 
   it("tells 0 from absent, and takes nothing that is no count", () => {

@@ -177,6 +177,8 @@ function answerFacts({ choices: [choice], usage }: InferenceResponse): Facts {
   const unified = choice?.finishReason?.unified;
   return {
     ...facts,
+    // So does a text that was cut short; a stream has it as it came.
+    calls: facts.calls.map(inObject),
     // A clean stop with calls is told as calls.
     reason: unified === "stop" && facts.calls.length > 0 ? "tool_call" : unified === "compaction" ? "stop" : unified,
     input: usage?.inputTokens,

@@ -45,6 +45,11 @@ describe("the calls of Google's APIs", () => {
 
   it("name the model without `models/`, percent-decoded; tuned models and endpoints keep their collection", () => {
     expect(match("/v1beta/models/my%20model:generateContent")?.model).toBe("my model");
+    // How @google/genai 3.1.0 writes another provider's model.
+    expect(match("/v1beta/models/openai/gpt-4.1:generateContent")).toMatchObject({
+      model: "openai/gpt-4.1",
+      route: "/v1beta/models/{model}:generateContent",
+    });
     expect(match("/v1beta/tunedModels/mine-1:generateContent")).toMatchObject({
       model: "tunedModels/mine-1",
       route: "/v1beta/tunedModels/{model}:generateContent",
@@ -73,7 +78,9 @@ describe("the calls of Google's APIs", () => {
     "/v1beta/models",
     "/v1beta/models/gemini-2.5-pro",
     "/v1beta/models/:generateContent",
-    "/v1beta/models/a/b:generateContent",
+    "/v1beta/models/a//b:generateContent",
+    "/v1beta/tunedModels/a/b:generateContent",
+    "/v1beta1/publishers/google/models/a/b:generateContent",
     "/v1beta/models/gemini-2.5-pro:batchGenerateContent",
     "/v1beta/models/gemini-2.5-pro:constructor",
     "/v1beta/models/%E0%A4%A:generateContent",

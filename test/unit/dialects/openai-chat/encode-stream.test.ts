@@ -108,6 +108,35 @@ describe("chat stream from another dialect", () => {
     });
   });
 
+  it("tells all reasoning details in the last delta before the finish, so that both official SDKs keep them whole", () => {
+    const signed = { "anthropic-messages": { signature: "c2ln" } };
+    const redacted = { "anthropic-messages": { type: "redacted_thinking", data: "ZGF0YQ==" } };
+    const { chunks } = stream([
+      ...start,
+      begin(0, { type: "reasoning", content: "" }),
+      grow(0, "One "),
+      grow(0, "thought."),
+      { type: "part_extend", ...at, part: 0, extensions: signed },
+      { type: "part_end", ...at, part: 0 },
+      begin(1, { type: "reasoning", content: "", extensions: redacted }),
+      begin(2, text("Hi")),
+      ...stop,
+    ]);
+    const format = "anthropic-claude-v1";
+    const details = [
+      { type: "reasoning.text", text: "One thought.", signature: "c2ln", format, index: 0 },
+      { type: "reasoning.encrypted", data: "ZGF0YQ==", format, index: 1 },
+    ];
+    expect(deltasOf(chunks)).toEqual([
+      { role: "assistant", content: "" },
+      { reasoning_content: "One " },
+      { reasoning_content: "thought." },
+      { content: "Hi" },
+      { reasoning_details: details },
+      {},
+    ]);
+  });
+
   it("ends in an error frame and no [DONE] when the provider fails (34)", () => {
     const { chunks, wire } = stream([
       ...start,

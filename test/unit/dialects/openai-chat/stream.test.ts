@@ -230,6 +230,16 @@ describe("chat stream: text of other kinds", () => {
     ]);
   });
 
+  it("does not say reasoning again that details repeat at the end", () => {
+    expect(
+      parts(
+        chunk({ reasoning_content: "a" }),
+        chunk({ reasoning_content: "b" }),
+        chunk({ reasoning_details: [{ type: "reasoning.text", text: "ab", signature: "s", index: 0 }] }),
+      ),
+    ).toMatchObject([{ type: "reasoning", content: "ab" }]);
+  });
+
   it("reads Mistral's list content", () => {
     const thinking = (text: string) => ({ content: [{ type: "thinking", thinking: [{ type: "text", text }] }] });
     expect(
