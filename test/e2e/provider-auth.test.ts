@@ -1,11 +1,12 @@
 // Credentials that Outrider makes for a request: AWS signatures and Google tokens, as a provider sees them, through the built bundle.
-import { createHash, createHmac, generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expectedSignature } from "../support/aws-signature.ts";
 import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
 import { type ScriptedUpstream, startScriptedUpstream, type UpstreamRequest } from "../support/scripted-upstream.ts";
 
@@ -72,27 +73,6 @@ async function send(
   };
 }
 
-/** The signature that AWS would compute for what arrived, by the steps of its documentation. */
-function expectedSignature(seen: UpstreamRequest, region: string): string {
-  const signed = /SignedHeaders=([^,]+)/.exec(seen.header("authorization") ?? "")?.[1] ?? "";
-  const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
-  const hash = (data: string | Buffer): string => createHash("sha256").update(data).digest("hex");
-  const [path = "", query = ""] = seen.path.split("?");
-  const canonical = [
-    seen.method,
-    path.split("/").map(encodeURIComponent).join("/"),
-    query,
-    ...signed.split(";").map((name) => `${name}:${seen.header(name)}`),
-    "",
-    signed,
-    hash(seen.body),
-  ].join("\n");
-  const time = seen.header("x-amz-date") ?? "";
-  const scope = `${time.slice(0, 8)}/${region}/bedrock/aws4_request`;
-  const key = [time.slice(0, 8), region, "bedrock", "aws4_request"].reduce<string | Buffer>(hmac, `AWS4${secretKey}`);
-  return hmac(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash(canonical)}`).toString("hex");
-}
-
 describe("Bedrock, with AWS credentials in Outrider's environment", () => {
   let outrider: OutriderProcess;
   beforeAll(async () => {
@@ -127,7 +107,9 @@ describe("Bedrock, with AWS credentials in Outrider's environment", () => {
     expect(request.header("x-amzn-bedrock-trace")).toBe("ENABLED");
     expect(request.header("x-amz-content-sha256")).toBeUndefined();
     expect(request.rawHeaders.filter((item) => item.toLowerCase() === "authorization")).toHaveLength(1);
-    expect(request.header("authorization")).toContain(`Signature=${expectedSignature(request, "eu-west-1")}`);
+    expect(request.header("authorization")).toContain(
+      `Signature=${expectedSignature(request, "eu-west-1", secretKey)}`,
+    );
   });
 
   it("signs for a client that brought no credential, and leaves a bearer token as it is", async () => {
@@ -151,7 +133,9 @@ describe("Bedrock, with credentials only AWS's own chain finds", () => {
     const { seen } = await send(outrider, "/model/m/converse", { authorization: clientSignature });
     const request = seen as UpstreamRequest;
     expect(request.header("authorization")).toContain("Credential=test-profile-id/");
-    expect(request.header("authorization")).toContain(`Signature=${expectedSignature(request, "us-west-2")}`);
+    expect(request.header("authorization")).toContain(
+      `Signature=${expectedSignature(request, "us-west-2", secretKey)}`,
+    );
   });
 });
 

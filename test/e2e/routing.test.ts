@@ -149,13 +149,27 @@ describe("provider/model on a bare path", () => {
     ]);
   });
 
-  it("refuses a provider of another dialect plainly", async () => {
-    const { response, text } = await send("/v1/messages", "groq/llama-3.3-70b-versatile");
+  it("refuses a call that has no counterpart at the provider plainly", async () => {
+    const { response, text } = await send("/v1/messages/count_tokens", "groq/llama-3.3-70b-versatile");
     expect([response.status, response.headers.get("x-outrider-error")]).toEqual([
       404,
       "operation_unsupported;source=client",
     ]);
-    expect(text).toContain("does not translate");
+    expect(text).toContain("cannot be translated");
+  });
+
+  it("refuses what another dialect could not say whole, with the places, before the provider is asked", async () => {
+    const before = upstream.requests.length;
+    const response = await fetch(`${outrider.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"model":"bedrock/amazon.nova-lite-v1:0","n":2,"seed":7,"messages":[{"role":"user","content":"hi"}]}',
+    });
+    expect([response.status, response.headers.get("x-outrider-error")]).toEqual([422, "request_lossy;source=client"]);
+    const { error } = (await response.json()) as { error: { message: string } };
+    expect(error.message).toContain("/n: ");
+    expect(error.message).not.toContain("/seed");
+    expect(upstream.requests).toHaveLength(before);
   });
 });
 
