@@ -24,7 +24,7 @@ import { productionNodeFlags, startHarness } from "./subjects.ts";
 /** Share of the throughput that observing may cost. */
 const bar = 0.25;
 const connections = 16;
-const [warmUpMs, roundMs, rounds] = [4000, 1000, 5];
+const [warmUpMs, roundMs, rounds] = [5000, 700, 9];
 const largestAnswer = 20_000;
 
 /** Recording folder and Outrider's provider. */
@@ -210,7 +210,8 @@ async function main(): Promise<number> {
       figures[1].push(await run(seeing, one, roundMs));
     }
     const [without, withObserver] = figures.map(takeMedian) as [number, number];
-    const cost = 1 - withObserver / without;
+    // Round by round: what else the machine does, it does to both.
+    const cost = 1 - takeMedian(figures[1].map((seen, round) => seen / (figures[0][round] as number)));
     if (cost > bar) missed += 1;
     lines.push(
       `| ${one.name} | ${without.toFixed(0)} | ${withObserver.toFixed(0)} | ${(100 * cost).toFixed(0)} % | ${cost > bar ? "**not met**" : "met"} |`,

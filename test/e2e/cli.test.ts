@@ -79,7 +79,7 @@ describe("command line", () => {
     const commands = [...help.out.matchAll(/^ {2}([a-z]+)/gm)]
       .map((match) => match[1] as string)
       .filter((name) => name !== "help" && name !== "outrider");
-    expect(commands).toEqual(["run", "demo", "simulate", "exec", "check", "doctor", "tail"]);
+    expect(commands).toEqual(["run", "demo", "simulate", "exec", "check", "doctor", "tail", "translate"]);
     for (const name of commands) {
       expect(await finish([name, "--help"]), name).toMatchObject({
         code: 0,
