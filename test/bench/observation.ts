@@ -10,15 +10,8 @@ import { loadRecordings, type Recording, requestBytes, responseBytes } from "../
 import { createFrameDecoder, type Framing } from "../../src/dialects/index.ts";
 import { Connection } from "./client.ts";
 import { takeMedian } from "./measures.ts";
-import {
-  findCores,
-  findFreePort,
-  pinSelf,
-  readCpuSeconds,
-  type Running,
-  startNode,
-  waitUntilListening,
-} from "./processes.ts";
+import { findCores, pinSelf, readCpuSeconds, type Running, startNode, waitUntilListening } from "./processes.ts";
+import { findFreePort } from "../support/ports.ts";
 import { productionNodeFlags, startHarness } from "./subjects.ts";
 
 /** Share of the throughput that observing may cost. */

@@ -2,7 +2,7 @@
 // Invariant: every process started here is ended here, by its pid, also when the bench itself is interrupted.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** The cores of this run: the proxy under test has one to itself, the harness shares the other. */
@@ -59,18 +59,6 @@ process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
-
-/** A loopback port that was free a moment ago. */
-export function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
 
 /** Starts node with `args` on `core`, with nothing of this process's environment but PATH and HOME. */
 export function startNode(

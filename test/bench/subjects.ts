@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "rolldown";
-import { findFreePort, type Running, startNode, waitUntilListening } from "./processes.ts";
+import { findFreePort } from "../support/ports.ts";
+import { type Running, startNode, waitUntilListening } from "./processes.ts";
 
 /** Node flags of the container image: small young generations halve a busy relay's memory at the same speed. */
 export const productionNodeFlags: readonly string[] = ["--max-semi-space-size=4"];

@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { findFreePort, startOutrider } from "../support/outrider-process.ts";
+import { startOutrider } from "../support/outrider-process.ts";
+import { findFreePort } from "../support/ports.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "outrider-cli-"));
 const children = new Set<ChildProcess>();

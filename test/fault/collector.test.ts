@@ -4,7 +4,8 @@ import { Agent, request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readStatus, type Status } from "../support/exchange-log.ts";
 import { type OtlpReceiver, type ReceiverFault, startOtlpReceiver } from "../support/otlp-receiver.ts";
-import { findFreePort, type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { findFreePort } from "../support/ports.ts";
 import { type ScriptedUpstream, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { startTcpFaultProxy, type TcpFaultProxy } from "../support/tcp-fault-proxy.ts";
 
@@ -114,6 +115,9 @@ function sendOne(one: Case, agent: Agent): Promise<void> {
 }
 
 async function stopCase(one: Case): Promise<void> {
+  const { exitCode, signalCode } = one.outrider.child;
+  if (exitCode !== null || signalCode !== null)
+    throw new Error(`the sidecar ended by itself (${exitCode ?? signalCode}):\n${one.outrider.output()}`);
   one.status = (await readStatus(one.outrider)) as Case["status"] & object;
   one.metricsReceiver.setFault(undefined);
   await one.gate.setDown(false);

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
 import { type OutriderCommand, startOutriderCommand } from "../support/outrider-command.ts";
-import { findFreePort, type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { findFreePort } from "../support/ports.ts";
 import {
   type Plan,
   type PlanChunk,

@@ -10,7 +10,8 @@ import { startClientTap } from "../support/client-tap.ts";
 import { readStatus } from "../support/exchange-log.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
 import { startOutriderCommand } from "../support/outrider-command.ts";
-import { findFreePort, startOutrider } from "../support/outrider-process.ts";
+import { startOutrider } from "../support/outrider-process.ts";
+import { findFreePort } from "../support/ports.ts";
 import {
   allSecrets,
   allSentences,

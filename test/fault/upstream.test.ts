@@ -3,7 +3,8 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type ErrorCode } from "../../src/errors.ts";
 import { waitForExchange } from "../support/exchange-log.ts";
-import { findFreePort, type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { findFreePort } from "../support/ports.ts";
 import { type Plan, type PlanEnd, type ScriptedUpstream, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { startTcpFaultProxy, type TcpFaultProxy } from "../support/tcp-fault-proxy.ts";
 

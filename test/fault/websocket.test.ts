@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readStatus, waitForExchange } from "../support/exchange-log.ts";
-import { findFreePort, type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { findFreePort } from "../support/ports.ts";
 import { openRawWebSocket, requestIdOf, until } from "../support/websocket-client.ts";
 import {
   decodeFrames,

@@ -7,7 +7,8 @@ import { type Simulator, startSimulator } from "../../src/simulator/index.ts";
 import { createTempDir } from "../support/components/child.ts";
 import { waitFor } from "../support/collector-output.ts";
 import { fillVariables, type PanelQuery, readDashboard } from "../support/dashboard.ts";
-import { findFreePort, type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import { findFreePort } from "../support/ports.ts";
 import { type PromSeries, queryLabelValues, queryNow, queryRange } from "../support/promql.ts";
 import { type Collector, type Prometheus, startCollector, startPrometheus } from "../support/real-components.ts";
 

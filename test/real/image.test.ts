@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ensureComponents } from "../../scripts/components.mjs";
 import { type Simulator, startSimulator } from "../../src/simulator/index.ts";
-import { findFreePorts } from "../support/components/child.ts";
+import { findFreePorts } from "../support/ports.ts";
 import { waitFor } from "../support/collector-output.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -1,10 +1,10 @@
 // Runs the built bundle as its user would: a process with options, on free loopback ports, ended by its pid.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { OptionsInput } from "../../src/options.ts";
+import { findFreePort } from "./ports.ts";
 
 export interface OutriderProcess {
   /** Base of the data plane, e.g. `http://127.0.0.1:40123`. */
@@ -22,15 +22,6 @@ export interface OutriderSettings {
   options?: OptionsInput;
   /** Added to a minimal environment; exporters are off unless this sets an OTLP endpoint. */
   environment?: Record<string, string>;
-}
-
-/** A loopback port that was free a moment ago. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const startTimeoutMs = 15_000;

@@ -4,8 +4,6 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -73,15 +71,6 @@ export async function startChild(options: ChildOptions): Promise<RunningComponen
     throw new Error(`${name} ${why}; the end of ${logPath}:\n${end}`);
   }
   return { pid: child.pid as number, logPath, stop };
-}
-
-/** Finds `count` different loopback ports that are free right now. */
-export async function findFreePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }
 
 /** Whether a GET of the URL is answered with 200 within a second. */

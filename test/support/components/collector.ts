@@ -3,7 +3,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureComponents } from "../../../scripts/components.mjs";
-import { answersOk, findFreePorts, startChild } from "./child.ts";
+import { findFreePorts } from "../ports.ts";
+import { answersOk, startChild } from "./child.ts";
 import type { RunningComponent } from "./child.ts";
 
 const collectorDir = fileURLToPath(new URL("../../../collector/", import.meta.url));

@@ -1,6 +1,7 @@
 // Jaeger all-in-one: where traces end up, and the API that tests read them from.
 import { ensureComponents } from "../../../scripts/components.mjs";
-import { answersOk, findFreePorts, startChild } from "./child.ts";
+import { findFreePorts } from "../ports.ts";
+import { answersOk, startChild } from "./child.ts";
 import type { RunningComponent } from "./child.ts";
 
 export interface Jaeger extends RunningComponent {

@@ -1,7 +1,8 @@
 // A real, very small language model behind OpenAI- and Anthropic-shaped endpoints.
 import { fileURLToPath } from "node:url";
 import { ensureComponents } from "../../../scripts/components.mjs";
-import { answersOk, findFreePorts, startChild } from "./child.ts";
+import { findFreePorts } from "../ports.ts";
+import { answersOk, startChild } from "./child.ts";
 import type { RunningComponent } from "./child.ts";
 
 export interface Model extends RunningComponent {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
 import { ensureComponents } from "../../../scripts/components.mjs";
-import { answersOk, createTempDir, findFreePorts, startChild } from "./child.ts";
+import { findFreePorts } from "../ports.ts";
+import { answersOk, createTempDir, startChild } from "./child.ts";
 import type { RunningComponent } from "./child.ts";
 
 const configPath = fileURLToPath(new URL("../../../collector/prometheus.yaml", import.meta.url));

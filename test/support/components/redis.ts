@@ -1,7 +1,8 @@
 // Redis: the shared budget store.
 import { connect } from "node:net";
 import { ensureComponents } from "../../../scripts/components.mjs";
-import { findFreePorts, startChild } from "./child.ts";
+import { findFreePorts } from "../ports.ts";
+import { startChild } from "./child.ts";
 import type { RunningComponent } from "./child.ts";
 
 export interface Redis extends RunningComponent {
