@@ -97,8 +97,8 @@ export function toDownstreamHeaders(rawHeaders: readonly string[], bodyEdited: b
   return headers;
 }
 
-/** Of a client's headers what every provider understands. */
-const commonRequestHeaders = new Set(["content-type", "user-agent", "authorization"]);
+/** Of a client's headers what every provider understands; the body's are made anew. */
+const commonRequestHeaders = new Set(["user-agent", "authorization"]);
 
 /** The client's headers for a provider that speaks another dialect, with those that its dialect must have. */
 export function toTranslatedHeaders(rawHeaders: readonly string[], added: readonly string[]): string[] {
@@ -107,7 +107,7 @@ export function toTranslatedHeaders(rawHeaders: readonly string[], added: readon
     const name = rawHeaders[index] as string;
     if (commonRequestHeaders.has(name.toLowerCase())) headers.push(name, rawHeaders[index + 1] as string);
   }
-  return [...headers, ...added];
+  return [...headers, "content-type", "application/json", ...added];
 }
 
 /** A copy of a flat list without one header; `name` in lower case. */

@@ -36,7 +36,13 @@ export interface ObserverSettings {
   /** A chunk carried output of the model; when it came. */
   onOutput: (atMs: number) => void;
   /** Takes every event as it is read; an answer that is translated is not read in batches. */
-  translation: { push(event: StreamEvent): void; readBody(body: Record<string, unknown>): void } | undefined;
+  translation: AnswerReader | undefined;
+}
+
+/** Who needs what an answer says, whether or not its content is kept. */
+export interface AnswerReader {
+  push(event: StreamEvent): void;
+  readBody(body: Record<string, unknown>, response: InferenceResponse): void;
 }
 
 export interface Observation {
@@ -326,8 +332,8 @@ class BodyObserver implements Observer {
         observation.providerError = dialect.decodeError(body, header);
       } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
         const response = dialect.decodeResponse(body as Record<string, unknown>, operation);
-        translation?.readBody(body as Record<string, unknown>);
-        observation.response = keepContent || translation !== undefined ? response : withoutContent(response);
+        translation?.readBody(body as Record<string, unknown>, response);
+        observation.response = keepContent ? response : withoutContent(response);
         observation.usage = response.usage ?? dialect.decodeUsageHeaders?.(header, operation);
         // Some providers answer 200 with an error in the body.
         if (response.choices.length === 0) observation.providerError = dialect.decodeError(body, header);
@@ -337,12 +343,6 @@ class BodyObserver implements Observer {
     }
     return observation;
   }
-}
-
-/** The same with the answer's facts alone, once its content was used. */
-export function forgetContent(observation: Observation): Observation {
-  const { response } = observation;
-  return response === undefined ? observation : { ...observation, response: withoutContent(response) };
 }
 
 /** The answer's facts alone, so that a record in the inspector's ring holds no content. */

@@ -370,7 +370,7 @@ export function refuseAnswer(
 }
 
 /** A stream that ended in good form on the wire but not in its dialect; of a format we do not know we cannot tell. */
-export function isBrokenOff({ finished, providerError, response, unrecognizedEvents, failed }: Observation): boolean {
+function isBrokenOff({ finished, providerError, response, unrecognizedEvents, failed }: Observation): boolean {
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
   // An observer that failed knows nothing, and must not touch the client's bytes.
   return !finished && providerError === undefined && !foreign && !failed;

@@ -23,6 +23,7 @@ export class TranslatedAnswer {
   #frames: Buffer[] = [];
   #bodyLosses: Loss[] = [];
   #vectors: Vectors = [];
+  #response: InferenceResponse | undefined;
   /** The provider's own error, before anything went to the client. */
   failure: SidecarError | undefined;
   #wroteAny = false;
@@ -51,8 +52,9 @@ export class TranslatedAnswer {
     this.#keep(this.#stream?.encoder.push(told) ?? []);
   }
 
-  /** What of an answer's body only its translation is to see: the canonical answer, which is kept, has no vectors. */
-  readBody(body: Record<string, unknown>): void {
+  /** A whole answer with its content. Vectors are read here alone: no canonical answer has them. */
+  readBody(body: Record<string, unknown>, response: InferenceResponse): void {
+    this.#response = response;
     if (this.#call.embeddings !== undefined)
       this.#vectors = this.#call.target.embeddingCodec?.decodeVectors(body) ?? [];
   }
@@ -70,31 +72,33 @@ export class TranslatedAnswer {
     return frames.length === 1 ? frames[0] : Buffer.concat(frames);
   }
 
-  /** The whole answer, or the provider's error, in the client's words; its status stays. */
-  body(status: number, observation: Observation): { body: Buffer; status: number; error: SidecarError | undefined } {
+  /**
+   * The whole answer, or the error that the provider answered with its status, in the client's words.
+   * @throws SidecarError for an answer of success that is none: nothing went to the client yet.
+   */
+  body(status: number, observation: Observation): { body: Buffer; error: SidecarError | undefined } {
     const { client, target, facts, embeddings } = this.#call;
-    const { response, providerError, usage, failed } = observation;
+    const { providerError, usage, failed } = observation;
     if (status >= 400 || providerError !== undefined) {
       const code = classifyAnswer(status, providerError);
       const message = providerError?.message ?? `the provider answered with status ${status}`;
-      const error = new SidecarError(code, message, status >= 400 ? { httpStatus: status } : {});
-      return this.#failed(error, status >= 400 ? status : error.httpStatus);
+      if (status < 400) throw new SidecarError(code, message);
+      const error = new SidecarError(code, message, { httpStatus: status });
+      return { body: Buffer.from(JSON.stringify(client.encodeError(error, this.#requestId))), error };
     }
-    const vectors = this.#vectors;
-    this.#vectors = [];
+    const [response, vectors] = [this.#response, this.#vectors];
+    [this.#response, this.#vectors] = [undefined, []];
     // An answer of another form than its call has (an OpenAI body at Ollama's path, recorded) says nothing.
     const isEmpty =
       embeddings === undefined ? response?.choices.length === 0 : vectors.length !== embeddings.request.messages.length;
-    if (response === undefined || failed || isEmpty) {
-      const error = new SidecarError("upstream_invalid", "the provider's answer could not be read");
-      return this.#failed(error, error.httpStatus);
-    }
+    if (response === undefined || failed || isEmpty)
+      throw new SidecarError("upstream_invalid", "the provider's answer could not be read");
     const translated =
       embeddings === undefined
         ? translateResponse(target, client, this.#restoreNames(response), facts)
         : translateEmbeddingResponse(target, client, { response, usage, vectors }, embeddings, facts);
     this.#bodyLosses = translated.losses;
-    return { body: Buffer.from(JSON.stringify(translated.body)), status, error: undefined };
+    return { body: Buffer.from(JSON.stringify(translated.body)), error: undefined };
   }
 
   /** What of the answer the client does not get. */
@@ -110,11 +114,6 @@ export class TranslatedAnswer {
       return { ...choice, message: { ...choice.message, parts } };
     });
     return { ...response, choices };
-  }
-
-  #failed(error: SidecarError, status: number): { body: Buffer; status: number; error: SidecarError } {
-    const encoded = this.#call.client.encodeError(error, this.#requestId);
-    return { body: Buffer.from(JSON.stringify(encoded)), status, error };
   }
 
   #keep(pieces: (string | Buffer)[]): void {

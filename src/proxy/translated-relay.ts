@@ -7,8 +7,8 @@ import { classifyAnswer, mediaTypeOf } from "./classification.ts";
 import { ClientWriter } from "./client-writer.ts";
 import { readCoding } from "./content-coding.ts";
 import { findHeader, omitHeader, toDownstreamHeaders } from "./headers.ts";
-import { forgetContent, type Observation, type Observer } from "./observer.ts";
-import { type Head, isBrokenOff, refuseAnswer, type RelayEnd, type RelaySettings } from "./relay.ts";
+import type { Observation, Observer } from "./observer.ts";
+import { type Head, refuseAnswer, type RelayEnd, type RelaySettings } from "./relay.ts";
 import type { TranslatedAnswer } from "./translated-answer.ts";
 import type { UpstreamControl, UpstreamFailure, UpstreamHandler } from "./upstream.ts";
 
@@ -85,8 +85,8 @@ export class TranslatedRelay implements UpstreamHandler {
     own.enter();
     if (this.#framing !== undefined) observer.observeFrames(observer.endFrames(), this.#settings.sinceStartMs());
     const concluded = observer.finish();
-    if (concluded instanceof Promise) void concluded.then((observation) => this.#conclude(observation));
-    else this.#conclude(concluded);
+    if (concluded instanceof Promise) void concluded.then((observation) => this.#concludeSafely(observation));
+    else this.#concludeSafely(concluded);
     own.leave();
   }
 
@@ -113,21 +113,31 @@ export class TranslatedRelay implements UpstreamHandler {
     this.#writer.write(bytes);
   }
 
-  #conclude(observation: Observation): void {
+  #concludeSafely(observation: Observation): void {
     if (this.#done) return;
-    if (this.#framing === undefined) this.#concludeBody(observation);
-    else this.#concludeStream(observation);
+    try {
+      if (this.#framing === undefined) this.#concludeBody(observation);
+      else this.#concludeStream(observation);
+    } catch (cause) {
+      const error =
+        cause instanceof SidecarError
+          ? cause
+          : new SidecarError("internal", "the provider's answer could not be translated", { cause });
+      if (this.#committed) this.#breakOff(error, observation);
+      else this.#finish({ kind: "failed", error, staleConnection: false });
+    }
   }
 
   #concludeBody(observation: Observation): void {
-    const { body, status, error } = this.#translation.body((this.#head as Head).status, observation);
+    const { status } = this.#head as Head;
+    const { body, error } = this.#translation.body(status, observation);
     this.#settings.noteLosses(this.#translation.losses());
     const type = ["content-type", "application/json", "content-length", String(body.length)];
     this.#commit(status, type, observation);
     this.#writer.write(body);
     this.#settings.respond.end();
     const kind = error === undefined ? "complete" : "error";
-    this.#finish({ kind, error, observation: forgetContent(observation) });
+    this.#finish({ kind, error, observation });
   }
 
   #concludeStream(observation: Observation): void {
@@ -136,8 +146,12 @@ export class TranslatedRelay implements UpstreamHandler {
       this.#finish({ kind: "failed", error: failure, staleConnection: false });
       return;
     }
-    if (observation.corrupt || isBrokenOff(observation)) {
-      const error = new SidecarError("stream_truncated", "the provider's stream ended before its end");
+    // Here the client has only what was understood: what could not be read must not look whole either.
+    const isUnread = observation.failed || observation.corrupt;
+    if (isUnread || (!observation.finished && observation.providerError === undefined)) {
+      const error = isUnread
+        ? new SidecarError("upstream_invalid", "the provider's stream could not be read")
+        : new SidecarError("stream_truncated", "the provider's stream ended before its end");
       if (this.#committed) this.#breakOff(error, observation);
       else this.#finish({ kind: "failed", error, staleConnection: false });
       return;

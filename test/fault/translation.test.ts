@@ -1,0 +1,139 @@
+// Translated answers that go wrong, and what of them is kept: a stream that breaks its own protocol is never a clean end.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
+import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
+import {
+  encodeContent,
+  type Plan,
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+
+let upstream: ScriptedUpstream;
+let receiver: OtlpReceiver;
+let outrider: OutriderProcess;
+
+beforeAll(async () => {
+  upstream = await startScriptedUpstream();
+  receiver = await startOtlpReceiver();
+  outrider = await startOutrider({
+    options: { providers: { openai: { baseUrl: `${upstream.url}/v1` } }, telemetry: { capture: "span" } },
+    environment: {
+      OPENAI_API_KEY: "test-key-openai",
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      OTEL_BSP_SCHEDULE_DELAY: "50",
+    },
+  });
+});
+
+afterAll(async () => {
+  await outrider?.stop();
+  await receiver?.close();
+  await upstream?.close();
+});
+
+interface Answered {
+  status: number;
+  text: string;
+  /** The connection ended with the answer unfinished. */
+  cut: boolean;
+  error: string | null;
+}
+
+/** An Anthropic client asks OpenAI. */
+async function ask(plan: Plan, stream: boolean): Promise<Answered> {
+  upstream.setScript(plan);
+  const messages = [{ role: "user", content: "hi" }];
+  const response = await fetch(`${outrider.url}/v1/messages`, {
+    method: "POST",
+    headers: { "anthropic-version": "2023-06-01" },
+    body: JSON.stringify({ model: "openai/gpt-test", max_tokens: 9, stream, messages }),
+  });
+  let [text, cut] = ["", false];
+  try {
+    const decoder = new TextDecoder();
+    for await (const piece of response.body ?? []) text += decoder.decode(piece as Uint8Array, { stream: true });
+  } catch {
+    cut = true;
+  }
+  return { status: response.status, text, cut, error: response.headers.get("x-outrider-error") };
+}
+
+const events = (...data: string[]): Plan => ({
+  headers: { "content-type": "text/event-stream" },
+  chunks: data.map((each) => `data: ${each}\n\n`),
+});
+const delta = (text: string): string =>
+  JSON.stringify({
+    id: "c",
+    model: "gpt-test",
+    choices: [{ index: 0, delta: { content: text }, finish_reason: null }],
+  });
+
+describe("a translated stream", () => {
+  it("that ends in the middle ends in the client's own error, and is cut", async () => {
+    const { status, text, cut } = await ask(events(delta("one "), delta("two")), true);
+    expect([status, cut]).toEqual([200, true]);
+    expect(text).toContain("two");
+    expect(text).toMatch(/event: error\ndata: \{"type":"error",.*\n\n$/);
+    expect(text).not.toContain("message_stop");
+  });
+
+  it("whose event grows past all bounds is no whole answer", async () => {
+    const huge = `{"choices":[{"index":0,"delta":{"content":"${"x".repeat(40 * 1024 * 1024)}"},"finish_reason":"stop"}]}`;
+    const { text, cut } = await ask(events(delta("one "), huge, "[DONE]"), true);
+    expect(cut).toBe(true);
+    expect(text).toContain("event: error");
+    expect(text).not.toContain("message_stop");
+  });
+
+  it("of no known form is an error with a status of its own", async () => {
+    const { status, text, error } = await ask(events('{"foo":1}', '{"foo":2}'), true);
+    expect([status, error]).toEqual([502, "stream_truncated;source=provider"]);
+    expect(JSON.parse(text)).toMatchObject({ type: "error", error: { type: "api_error" } });
+  });
+
+  it("that is an error from its first event is answered as one", async () => {
+    const failure = '{"error":{"message":"Too many","type":"rate_limit_error","code":"rate_limit_exceeded"}}';
+    const { status, error } = await ask(events(failure), true);
+    expect([status, error]).toEqual([429, "upstream_rate_limited;source=provider"]);
+  });
+});
+
+describe("a translated body", () => {
+  const whole = JSON.stringify({
+    id: "chatcmpl-1",
+    model: "gpt-test",
+    choices: [{ index: 0, message: { role: "assistant", content: "hello from there" }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  });
+
+  it("in a coding that nobody asked for is read all the same", async () => {
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const { status, text } = await ask(
+      { headers, contentLength: true, chunks: [encodeContent(Buffer.from(whole), ["gzip"])] },
+      false,
+    );
+    expect(status).toBe(200);
+    expect(JSON.parse(text)).toMatchObject({ content: [{ type: "text", text: "hello from there" }] });
+  });
+
+  it("that breaks its coding is the provider's error", async () => {
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const { status, error } = await ask({ headers, contentLength: true, chunks: ["no gzip at all"] }, false);
+    expect([status, error]).toEqual([502, "upstream_invalid;source=provider"]);
+  });
+
+  it("is captured where content is captured, and asked for as JSON", async () => {
+    receiver.bodies.length = 0;
+    const { status } = await ask(
+      { headers: { "content-type": "application/json" }, contentLength: true, chunks: [whole] },
+      false,
+    );
+    expect(status).toBe(200);
+    expect(upstream.requests.at(-1)?.header("content-type")).toBe("application/json");
+    await expect
+      .poll(() => receiver.bodies.some((body) => body.includes("hello from there")), { timeout: 5000 })
+      .toBe(true);
+  });
+});
