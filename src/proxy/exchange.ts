@@ -14,13 +14,14 @@ import type { Pricer } from "../spend/index.ts";
 import type { ExchangeTrace, Telemetry } from "../telemetry/index.ts";
 import { answerError } from "./answer.ts";
 import { type AttemptRequest, sendAttempt } from "./attempt.ts";
-import { readCall } from "./call.ts";
+import { type CallDestination, readCall } from "./call.ts";
 import { decodeContent, readCoding } from "./content-coding.ts";
 import type { Guard } from "./guard.ts";
 import { omitHeader, toTranslatedHeaders } from "./headers.ts";
 import { type Destination, matchIngress } from "./ingress.ts";
 import { needsWholeBody, prepareOutgoing } from "./outgoing.ts";
 import { OwnTime } from "./own-time.ts";
+import { chooseTarget, placeCall } from "./placement.ts";
 import { closeRecord, openGroup, openRecord, settleGroup } from "./recording.ts";
 import { createRequestId } from "./request-id.ts";
 import { readSteering } from "./steering.ts";
@@ -145,39 +146,33 @@ async function readBody({ inbound, rooms, own, record, deadlineMs }: Exchange): 
 }
 
 /** A call that a dialect understands: read, perhaps edited in place, sent, observed. */
-async function relayCall(
-  exchange: Exchange,
-  destination: Destination & { call: NonNullable<Destination["call"]> },
-  body: Buffer,
-): Promise<void> {
+async function relayCall(exchange: Exchange, destination: CallDestination, body: Buffer): Promise<void> {
   const { rooms, record } = exchange;
-  const { telemetry: telemetryOptions } = rooms.options;
+  const { telemetry, losses } = rooms.options;
   const coding = readCoding(exchange.inbound.header("content-encoding"));
   const content = coding === undefined ? body : await readContent(exchange, body, coding);
-  const call = readCall(exchange.inbound, destination, body, content, {
-    providers: rooms.providers,
-    credentials: rooms.credentials,
-    requestUsage: telemetryOptions.requestUsage,
-    keepContent: telemetryOptions.capture !== "none",
-    lossRules: rooms.options.losses,
-    exchangeId: record.id,
-    epochSeconds: Math.floor(rooms.clock.epochMs() / 1000),
-  });
+  const call = readCall(exchange.inbound, destination, body, content, telemetry.capture !== "none");
   exchange.readWholeRequest = call.readWhole;
   if (call.request !== undefined) {
     record.request = call.request;
     record.stream = call.request.stream;
   }
-  record.losses = call.losses;
-  record.relayMode = call.translated === undefined ? (call.edited ? "splice" : "passthrough") : "translate";
+  const placement = placeCall(exchange.inbound, call, chooseTarget(call, rooms), {
+    requestUsage: telemetry.requestUsage,
+    lossRules: losses,
+    exchangeId: record.id,
+    epochSeconds: Math.floor(rooms.clock.epochMs() / 1000),
+  });
+  const { translated, target, edited } = placement;
+  record.losses = placement.losses;
+  record.relayMode = translated === undefined ? (edited ? "splice" : "passthrough") : "translate";
 
-  const { translated } = call;
   const at =
     translated === undefined ? destination : { ...destination, path: translated.path, query: translated.query };
-  await sendAndSettle(exchange, at, call.provider, call.model, {
-    body: call.body,
-    contentDecoded: call.edited && content !== body,
-    usageRequested: call.usageRequested,
+  await sendAndSettle(exchange, at, target.provider, target.model, {
+    body: placement.body,
+    contentDecoded: placement.contentDecoded,
+    usageRequested: placement.usageRequested,
     call: translated === undefined ? destination.call : { dialect: translated.target, operation: translated.operation },
     translated,
   });

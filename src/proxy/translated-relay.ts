@@ -159,7 +159,8 @@ export class TranslatedRelay implements UpstreamHandler {
     if (observation.providerError === undefined) this.#translation.end();
     this.#flush();
     this.#settings.noteLosses(this.#translation.losses());
-    this.#settings.respond.end();
+    const cost = this.#settings.trailersWanted ? this.#settings.costTrailer(observation) : undefined;
+    this.#settings.respond.end(undefined, cost === undefined ? undefined : { "x-outrider-cost": cost });
     const { providerError } = observation;
     const error =
       providerError === undefined
@@ -174,7 +175,8 @@ export class TranslatedRelay implements UpstreamHandler {
     const passed = omitHeader(toDownstreamHeaders((this.#head as Head).rawHeaders, true), "content-type");
     const headers = [...omitHeader(passed, "content-encoding"), ...type];
     const own = this.#settings.answerHeaders(status, observation);
-    this.#settings.respond.head(status, [...headers, ...own], false);
+    const trailer = this.#framing !== undefined && this.#settings.trailersWanted ? ["trailer", "x-outrider-cost"] : [];
+    this.#settings.respond.head(status, [...headers, ...own, ...trailer], false);
   }
 
   #breakOff(error: SidecarError, observation?: Observation): void {

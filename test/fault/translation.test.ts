@@ -1,4 +1,5 @@
 // Translated answers that go wrong, and what of them is kept: a stream that breaks its own protocol is never a clean end.
+import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
 import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
@@ -97,6 +98,26 @@ describe("a translated stream", () => {
     const failure = '{"error":{"message":"Too many","type":"rate_limit_error","code":"rate_limit_exceeded"}}';
     const { status, error } = await ask(events(failure), true);
     expect([status, error]).toEqual([429, "upstream_rate_limited;source=provider"]);
+  });
+});
+
+describe("a translated stream that is whole", () => {
+  it("ends with its cost in a trailer for who takes trailers", async () => {
+    const usage = { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 };
+    const last = { id: "c", model: "gpt-4o-mini", choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage };
+    upstream.setScript(events(delta("one ").replace("gpt-test", "gpt-4o-mini"), JSON.stringify(last), "[DONE]"));
+    const trailers = await new Promise<NodeJS.Dict<string>>((resolve, reject) => {
+      const headers = { te: "trailers", "anthropic-version": "2023-06-01" };
+      const request = httpRequest(`${outrider.url}/v1/messages`, { method: "POST", headers }, (response) => {
+        response.resume();
+        response.on("end", () => resolve(response.trailers));
+      });
+      request.on("error", reject);
+      const messages = [{ role: "user", content: "hi" }];
+      request.end(JSON.stringify({ model: "openai/gpt-4o-mini", max_tokens: 9, stream: true, messages }));
+    });
+    // 1000 × $0.15 and 100 × $0.60 a million.
+    expect(trailers["x-outrider-cost"]).toBe("0.000210000;currency=USD;status=exact");
   });
 });
 
