@@ -1,6 +1,7 @@
 // Writes docs/losses.md from the encode halves of the dialects. With --check it writes nothing and exits 1 when the page is not current.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dialects } from "../src/dialects/index.ts";
+import { rerankShapeIds, rerankShapes } from "../src/dialects/rerank-shapes.ts";
 
 const pageUrl = new URL("../docs/losses.md", import.meta.url);
 const targets = dialects.filter(({ encoder }) => encoder !== undefined);
@@ -38,6 +39,10 @@ JSON pointer into the client's body, as a span event, as a log event and in the 
 what was asked (tools, output format, media, history) and *tuning* when it changes how the answer is made. The options \`losses.semantic\` (default
 \`reject\`) and \`losses.tuning\` (default \`report\`) decide: \`reject\` answers 422 with the pointers, before any provider is called.
 
+Of the bodies that \`bedrock-invoke\` carries, Claude's is translated (\`anthropic_version\` tells it): Anthropic's message, with the model in
+the path. The other families (Titan, Nova, Llama, Mistral, Cohere, AI21) each answer in a form of their own; a call in one of those answers
+404 \`operation_unsupported\`. Bedrock as the provider is asked through Converse.
+
 Fields that only one dialect has, and no line here, are losses toward every other. A field that says what is so anyway (\`n: 1\`, a penalty of
 0) is none. \`outrider translate --from A --to B < body.json\` shows what becomes of one body.
 
@@ -56,7 +61,30 @@ Vertex AI's \`:predict\` are not translated.
 | fact | ${embedders.map(({ id }) => id).join(" | ")} |
 |---|${embedders.map(() => "---|").join("")}
 ${renderEmbeddingRows().join("\n")}
+
+## Rerank
+
+Rerank calls go from any of these shapes to any other. A client's shape is told by its call: \`/v2/rerank\` is Cohere's, \`input\` Mixedbread's,
+\`top_k\` or \`truncation\` Voyage's, Bedrock's is in the path; any other is \`plain\`, which Jina, Cohere v1, Together, vLLM, llama.cpp and LiteLLM
+read. A provider's shape is in its row. Query, documents and the number of results are mapped; documents that the client wants back are its own,
+by place. Where texts alone are ranked, an object goes as its \`rank_fields\`, or its \`text\`, and that is told; one without text, or with an image,
+answers 422. Settings that the target does not have are losses. Scores are the provider's: those of two models are never comparable.
+
+| shape | documents | an object among them | results | settings | usage |
+|---|---|---|---|---|---|
+${renderRerankRows().join("\n")}
 `;
+}
+
+function renderRerankRows() {
+  return rerankShapeIds.map((id) => {
+    const { documents, objects, count, settings, answer } = rerankShapes[id];
+    const objectFate =
+      objects === "any" ? "mapped" : objects === undefined ? "approximated" : `${objects.join(" or ")} mapped`;
+    const usage = [answer.meta && "meta", answer.tokens && `usage (${answer.tokens.names.join(", ")})`].filter(Boolean);
+    const cells = [documents, objectFate, count, settings.join(", ") || "none", usage.join(", ") || "nowhere"];
+    return `| ${id} | ${cells.join(" | ")} |`;
+  });
 }
 
 function renderEmbeddingRows() {

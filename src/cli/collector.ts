@@ -4,7 +4,7 @@
 import { readDestinations } from "../telemetry/index.ts";
 import type { Environment } from "./option-environment.ts";
 
-export const signals = ["traces", "metrics", "logs"] as const;
+const signals = ["traces", "metrics", "logs"] as const;
 
 /** One OTLP endpoint. `url` may carry credentials: print `shown`. */
 export interface CollectorEndpoint {

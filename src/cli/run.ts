@@ -52,7 +52,7 @@ export async function runSidecar({ config, ...flags }: RunFlags, shell: Shell): 
 }
 
 /** Whether only this machine reaches the address. */
-export function isLocal(address: string): boolean {
+function isLocal(address: string): boolean {
   return /^(unix:|localhost:|127(\.\d+){3}:|\[(::1|(0+:){7}0*1)\]:)/i.test(address);
 }
 

@@ -5,6 +5,7 @@ import type { InferenceRequest, InferenceResponse, ProviderError, StreamEvent, U
 import type { SidecarError } from "../errors.ts";
 import type { EmbeddingCodec } from "./embedding-codec.ts";
 import type { DialectEncoder } from "./encoding.ts";
+import type { RerankShape } from "./rerank-shapes.ts";
 
 /** Every dialect's id, in the order of the documentation. */
 export const dialectIds = [
@@ -128,4 +129,6 @@ export interface Dialect {
   encoder?: DialectEncoder;
   /** Absent where no embeddings are translated to or from it. */
   embeddingCodec?: EmbeddingCodec;
+  /** In which shape a rerank call of this dialect is; absent where it has none. */
+  rerankShape?: (operation: Operation, body: Record<string, unknown>) => RerankShape;
 }

@@ -156,6 +156,8 @@ const exchangeFacts = new Set([
 
 /** Extensions that only hint: about caching, money, the caller, and reasoning of before. */
 const hints = new Set([
+  // Features that one vendor is trying out, as the header of that name (anthropics/claude-code#82549).
+  "anthropic_beta",
   // What one provider signed, another has no use for.
   "encrypted_content",
   "reasoning_details",
@@ -215,7 +217,7 @@ const tuningFields = new Set<string>([
 ] satisfies (keyof InferenceRequest)[]);
 
 /** Semantic, unless the path's first step is a field that only tunes. */
-export function severityOf(path: CanonicalPath): LossSeverity {
+function severityOf(path: CanonicalPath): LossSeverity {
   return tuningFields.has(String(path[0])) ? "tuning" : "semantic";
 }
 
@@ -235,6 +237,8 @@ export interface EventEncoder {
 
 /** The encode half of a dialect. */
 export interface DialectEncoder {
+  /** Whose words its bodies are, where they are another dialect's: bags of that name are its own. */
+  words?: DialectId;
   fates: RequestFates;
   /**
    * The call at a provider: path and query as `joinUrl` takes a client's (`/v1/chat/completions`), for a model by its provider's name.
@@ -243,6 +247,8 @@ export interface DialectEncoder {
   path(model: string, stream: boolean): string;
   /** Headers that the call must have beside content-type, flat. */
   headers: readonly string[];
+  /** More of them, of what a request says where this dialect has a header for it. */
+  requestHeaders?: (request: InferenceRequest, encoding: Encoding) => readonly string[];
   /** @throws SidecarError request_lossy for a conversation that cannot be repaired: with the pointer and the reason */
   encodeRequest(request: InferenceRequest, encoding: Encoding): JsonObject;
   encodeResponse(response: InferenceResponse, encoding: Encoding): JsonObject;

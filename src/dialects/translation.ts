@@ -42,11 +42,6 @@ export interface TranslatedRequest {
   losses: Loss[];
 }
 
-/** Whether both have what it takes. */
-export function canTranslate(source: Dialect, target: Dialect): boolean {
-  return source.encoder !== undefined && target.encoder !== undefined;
-}
-
 /**
  * The client's request for a provider of another dialect. `body` is the client's, parsed; `request` the same, decoded with its content.
  * @throws SidecarError request_lossy
@@ -60,16 +55,17 @@ export function translateRequest(
   const [from, to] = [encoderOf(source), encoderOf(target)];
   const encoding = new Encoding({
     ...facts,
-    source: source.id,
-    target: target.id,
+    source: from.words ?? source.id,
+    target: to.words ?? target.id,
     toolResultParts: from.toolResultParts,
   });
   const read = from === to ? request : (from.forOthers?.(request) ?? request);
   const encoded = to.encodeRequest(read, encoding);
+  const headers = [...to.headers, ...(to.requestHeaders?.(read, encoding) ?? [])];
   encoding.loseLeftovers(read);
   return {
     path: to.path(facts.model, request.stream),
-    headers: to.headers,
+    headers,
     body: encoded,
     losses: encoding.losses.flatMap((loss) =>
       [...listJoined(loss.path, request, read), loss.path].map((path) => locate({ ...loss, path }, from, body)),
@@ -173,7 +169,7 @@ class EndingEncoder implements EventEncoder {
 
 function openResponse(source: Dialect, target: Dialect, facts: TranslationFacts): Encoding {
   const { toolResultParts } = encoderOf(source);
-  return new Encoding({ ...facts, source: source.id, target: target.id, toolResultParts });
+  return new Encoding({ ...facts, source: source.id, target: encoderOf(target).words ?? target.id, toolResultParts });
 }
 
 function encoderOf({ id, encoder }: Dialect): DialectEncoder {

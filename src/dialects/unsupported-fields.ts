@@ -2,7 +2,7 @@
 // Invariant: a field that asks for what happens anyway is no loss.
 
 import type { InferenceRequest } from "../canonical/index.ts";
-import type { Encoding } from "./encoding.ts";
+import type { Encoding, RequestFates } from "./encoding.ts";
 
 /** Whether a field's value asks for nothing that would not happen without it. */
 export function isNoOp(request: InferenceRequest, key: keyof InferenceRequest): boolean {
@@ -30,6 +30,11 @@ export function isNoOp(request: InferenceRequest, key: keyof InferenceRequest): 
     default:
       return value === undefined;
   }
+}
+
+/** The fields that a dialect refuses. */
+export function listRefused(fates: RequestFates): (keyof InferenceRequest)[] {
+  return (Object.keys(fates) as (keyof InferenceRequest)[]).filter((key) => fates[key] === "refused");
 }
 
 /** Tells the loss of each of these fields that is there and is no no-op. */

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 
-import { dialectIds } from "../dialects/index.ts";
+import { dialectIds, rerankShapeIds } from "../dialects/index.ts";
 import { isProviderId, settingNames } from "./provider.ts";
 
 const baseUrl = z
@@ -33,6 +33,8 @@ export const presetSchema = z.strictObject({
   wholePaths: z.array(z.string().min(1)).optional(),
   /** Empty: a format of its own, relayed untouched. */
   dialects: z.array(z.enum(dialectIds)),
+  /** How it words rerank calls; `plain` unless told. */
+  rerankShape: z.enum(rerankShapeIds).optional(),
   /** Paths of the provider's own that are a dialect's call by another name: path → the dialect's path. */
   callPaths: z.record(z.string().startsWith("/"), z.string().startsWith("/")).optional(),
   auth: z.discriminatedUnion("scheme", [

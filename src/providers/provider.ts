@@ -1,6 +1,6 @@
 // Room providers: an address with credentials that speaks some dialects. Mostly one row of data in presets.json.
 
-import type { DialectId } from "../dialects/index.ts";
+import type { DialectId, RerankShapeId } from "../dialects/index.ts";
 import type { Secret } from "../secret.ts";
 
 /** What fills the `{name}`s of an address; each is an option of the provider by the same name. */
@@ -42,6 +42,8 @@ export interface Provider {
   dialectBaseUrls: Partial<Record<DialectId, URL>>;
   /** Wire formats that are understood at this address; whether the provider serves each one is for it to answer. */
   dialects: DialectId[];
+  /** How it words rerank calls, where it takes any. */
+  rerankShape: RerankShapeId;
   /** Paths of its own that are a dialect's call by another name (Writer: `/v1/chat` is `/v1/chat/completions`). */
   callPaths: Readonly<Record<string, string>>;
   /** First segments (behind a version) of paths that say everything below the host (`projects` at Vertex). */

@@ -142,6 +142,7 @@ function toProvider(row: Preset, settings: Provider["settings"]): Provider | und
     baseUrl,
     dialectBaseUrls,
     dialects: row.dialects,
+    rerankShape: row.rerankShape ?? "plain",
     callPaths: row.callPaths ?? {},
     wholePaths: row.wholePaths ?? [],
     auth: row.auth,

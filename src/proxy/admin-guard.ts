@@ -6,7 +6,7 @@ import { SidecarError } from "../errors.ts";
 import { hostName, loopbackHosts } from "./guard.ts";
 
 /** Paths that any Host may name: they reveal only whether the process lives and is ready. */
-export const probePaths: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz"]);
+const probePaths: ReadonlySet<string> = new Set(["/livez", "/readyz", "/startupz"]);
 
 /** Builds the check. `hosts`: further Host names. It throws request_malformed, host_refused, origin_refused. */
 export function createAdminGuard(hosts: readonly string[]): (request: IncomingMessage, path: string) => void {

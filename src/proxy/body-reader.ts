@@ -61,14 +61,17 @@ export class BodyReader {
   }
 }
 
+/** What the client is told when its body is late (408). */
 export function timedOut(): SidecarError {
   return new SidecarError("request_timeout", "the request body did not arrive in time");
 }
 
+/** What the client is told when its body has more than `maxBytes` bytes (413). */
 export function tooLarge(maxBytes: number): SidecarError {
   return new SidecarError("request_too_large", `the request body is larger than ${maxBytes} bytes`);
 }
 
+/** What is recorded when the client left; nobody is there to be told. */
 export function disconnected(): SidecarError {
   return new SidecarError("client_disconnected", "the client went away before its request was complete");
 }

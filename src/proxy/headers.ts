@@ -40,7 +40,7 @@ function hasForbiddenCharacter(value: string): boolean {
 }
 
 /** Throws request_malformed when the value would split or end a header. */
-export function assertHeaderValue(name: string, value: string): void {
+function assertHeaderValue(name: string, value: string): void {
   if (hasForbiddenCharacter(value)) {
     throw new SidecarError("request_malformed", `the value of header ${name} holds a CR, LF or NUL`);
   }

@@ -2,23 +2,27 @@
 // Invariant: one way to read a line, or none: no folding, no bare CR or LF, no blank before the colon.
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// What no head may hold: controls but the tab, DEL, and a CR or LF that is not one half of a line's end.
-// oxlint-disable-next-line no-control-regex -- these are the characters to look for
-const notInHead = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
-// oxlint-disable-next-line no-control-regex -- these are the characters to look for
+// What no head may hold: controls but the tab, DEL, and a CR or LF that is not one half of a line's end. Heads are read as
+// latin1, so there is no character above U+00FF.
+const notInHead = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/;
 const notInValue = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Header names as received, to lower case; the same few come again and again. */
 const lowerNames = new Map<string, string>();
 const maxLowerNames = 1024;
+/** Characters; names that come again are shorter. */
+const longestKept = 40;
 
 /** The lower case of a valid header name, else undefined. */
 export function toLowerName(name: string): string | undefined {
   const known = lowerNames.get(name);
   if (known !== undefined) return known;
   if (!token.test(name)) return undefined;
-  const lower = name.toLowerCase();
-  if (lowerNames.size < maxLowerNames) lowerNames.set(name, lower);
+  if (lowerNames.size >= maxLowerNames || name.length > longestKept) return name.toLowerCase();
+  // A slice of a head keeps the whole head in memory, with the credentials in it: what stays here is a copy.
+  const copy = Buffer.from(name, "latin1").toString("latin1");
+  const lower = copy.toLowerCase();
+  lowerNames.set(copy, lower);
   return lower;
 }
 

@@ -6,6 +6,7 @@ import {
   applyEdits,
   type ByteEdit,
   type Dialect,
+  type DialectId,
   editMember,
   editUsageRequest,
   parseObject,
@@ -21,13 +22,18 @@ export interface Target {
   provider: Provider;
   /** The model asked of it; differs from the client's when a route chose it, or the client wrote `provider/model`. */
   model: string | undefined;
-  /** Not the client's own: the model must be written into the body. */
+  /** Not the client's own: the model must be written into the call. */
   chosen: boolean;
+  /** To be spoken there, where policy says so. */
+  dialect?: DialectId;
 }
 
 /** A call for one provider. */
 export interface Placement {
   target: Target;
+  /** Under the provider. */
+  path: string;
+  query: string;
   /** Bytes for the provider: the client's own, or an edited copy. */
   body: Buffer;
   edited: boolean;
@@ -51,9 +57,9 @@ export interface PlacementRooms {
 
 /** @throws SidecarError operation_unsupported, request_lossy */
 export function placeCall(inbound: Inbound, call: Call, target: Target, rooms: PlacementRooms): Placement {
-  const { body, json, destination } = call;
-  if (json === undefined) return passWhole(target, body);
-  const dialect = target.chosen ? findTargetAt(target.provider, destination) : undefined;
+  const { json, destination } = call;
+  if (json === undefined) return passWhole(call, target);
+  const dialect = target.chosen ? findTargetAt(target, destination) : undefined;
   const placement =
     dialect === undefined
       ? editInPlace(call, json, target, rooms)
@@ -62,9 +68,11 @@ export function placeCall(inbound: Inbound, call: Call, target: Target, rooms: P
   return placement;
 }
 
-function passWhole(target: Target, body: Buffer): Placement {
+function passWhole({ body, destination }: Call, target: Target): Placement {
   return {
     target,
+    path: destination.path,
+    query: destination.query,
     body,
     edited: false,
     contentDecoded: false,
@@ -75,16 +83,19 @@ function passWhole(target: Target, body: Buffer): Placement {
 }
 
 function editInPlace(
-  { body, destination }: Call,
+  call: Call,
   { content, scan }: ReadJson,
   target: Target,
   { requestUsage }: PlacementRooms,
 ): Placement {
+  const { body, destination } = call;
   const { dialect, operation } = destination.call;
   const edits: ByteEdit[] = [];
   const losses: Loss[] = [];
-  if (target.chosen && operation.model === undefined) {
-    edits.push(editMember(scan, "model", JSON.stringify(target.model)));
+  let { path } = destination;
+  if (target.chosen && target.model !== undefined) {
+    if (operation.model === undefined) edits.push(editMember(scan, "model", JSON.stringify(target.model)));
+    else path = replaceModel(path, operation.model, target.model);
   }
   const usageEdit =
     requestUsage && target.provider.usageOnRequest && dialect.id === "openai-chat"
@@ -99,7 +110,7 @@ function editInPlace(
       detail: "asked for usage; its extra frame is taken out of the answer",
     });
   }
-  if (edits.length === 0) return passWhole(target, body);
+  if (edits.length === 0) return { ...passWhole(call, target), path };
   const contentDecoded = content !== body;
   if (contentDecoded) {
     losses.push({
@@ -111,6 +122,8 @@ function editInPlace(
   }
   return {
     target,
+    path,
+    query: destination.query,
     body: applyEdits(content, edits),
     edited: true,
     contentDecoded,
@@ -144,9 +157,38 @@ function translate(
     header: inbound.header.bind(inbound),
   };
   const translated = translateCall(call.dialect, dialect, told, facts, lossRules);
-  const { losses } = translated;
-  const contentDecoded = content !== body;
-  return { target, body: translated.body, edited: true, contentDecoded, usageRequested: false, losses, translated };
+  const { losses, path, query } = translated;
+  return {
+    target,
+    path,
+    query,
+    body: translated.body,
+    edited: true,
+    contentDecoded: content !== body,
+    usageRequested: false,
+    losses,
+    translated,
+  };
+}
+
+/** A path that names the model, with another one in its place: a segment of its own, or before a `:verb` (Google's). */
+function replaceModel(path: string, from: string, to: string): string {
+  const segments = path.split("/").map((segment) => {
+    const verb = segment.lastIndexOf(":");
+    for (const cut of verb === -1 ? [segment.length] : [verb, segment.length]) {
+      if (decode(segment.slice(0, cut)) === from) return encodeURIComponent(to) + segment.slice(cut);
+    }
+    return segment;
+  });
+  return segments.join("/");
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 /** The provider that the client addressed, or the one that its model names. */
@@ -168,7 +210,10 @@ function chooseByModel(
   const slash = model?.indexOf("/") ?? -1;
   if (model === undefined || slash < 1) return undefined;
   const provider = rooms.providers.get(model.slice(0, slash));
-  if (provider === undefined || provider.id === destination.provider.id) return undefined;
+  if (provider === undefined) return undefined;
+  // A client of another shape may mean the very provider that its path belongs to.
+  const isAtHome = provider.id === destination.provider.id && destination.call.operation.name !== "rerank";
+  if (isAtHome) return undefined;
   if (!canPay(provider, rooms.credentials)) return undefined;
   // A model in the path stays there: only in another dialect's words does the call get another one.
   const { dialect, operation } = destination.call;
@@ -176,15 +221,19 @@ function chooseByModel(
   return { provider, model: model.slice(slash + 1) };
 }
 
-/** What the machine's own AWS or Google credentials are worth is known only when they are asked. */
-function canPay(provider: Provider, credentials: Credentials): boolean {
+/** Whether a call can be paid for there without the client's credential. What the machine's own AWS or Google credentials are worth is known only when they are asked. */
+export function canPay(provider: Provider, credentials: Credentials): boolean {
   const isFree = provider.auth.scheme === "none" || provider.usesMachineCredentials;
   return isFree || credentials.for(provider) !== undefined;
 }
 
 /** The dialect to translate to; undefined where the provider speaks the client's. @throws SidecarError operation_unsupported */
-function findTargetAt(provider: Provider, { call }: CallDestination): Dialect | undefined {
-  if (provider.dialects.includes(call.dialect.id)) return undefined;
+function findTargetAt({ provider, dialect }: Target, { call }: CallDestination): Dialect | undefined {
+  if (dialect !== undefined && dialect !== call.dialect.id && provider.dialects.includes(dialect)) {
+    return findTarget({ ...provider, dialects: [dialect] }, call.dialect, call.operation);
+  }
+  // Those who rerank share a dialect, but not a shape.
+  if (provider.dialects.includes(call.dialect.id) && call.operation.name !== "rerank") return undefined;
   const target = findTarget(provider, call.dialect, call.operation);
   if (target !== undefined) return target;
   throw new SidecarError(

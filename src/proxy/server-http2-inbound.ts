@@ -22,7 +22,7 @@ export interface Http2Request {
 }
 
 /** The request's own fields, flat; `:authority` is its Host, cookie crumbs are one field again (RFC 9113 §8.2.3, §8.3.1). */
-export function toHttp1Headers({ headers, rawHeaders }: Pick<Http2Request, "headers" | "rawHeaders">): string[] {
+function toHttp1Headers({ headers, rawHeaders }: Pick<Http2Request, "headers" | "rawHeaders">): string[] {
   const list: string[] = [];
   const authority = headers[":authority"];
   if (authority !== undefined) list.push("host", authority);

@@ -1,10 +1,11 @@
 // Room proxy: a provider's answer in the words of a client of another dialect, as a body or as a stream.
 // Invariant: nothing reaches the client but whole frames of its own dialect; a stream that breaks its protocol never ends well.
 
-import type { InferenceResponse, Loss, Part, StreamEvent } from "../canonical/index.ts";
+import type { InferenceResponse, Loss, Part, StreamEvent, Usage } from "../canonical/index.ts";
 import {
   type EventEncoder,
   translateEmbeddingResponse,
+  translateRerankResponse,
   translateResponse,
   translateStream,
   type Vectors,
@@ -18,11 +19,12 @@ import type { TranslatedCall } from "./translated-call.ts";
 export class TranslatedAnswer {
   readonly #call: TranslatedCall;
   readonly #requestId: string;
-  /** Undefined for embeddings, which nobody streams. */
+  /** Undefined for embeddings and rankings, which nobody streams. */
   readonly #stream: { encoder: EventEncoder; losses: () => Loss[] } | undefined;
   #frames: Buffer[] = [];
   #bodyLosses: Loss[] = [];
   #vectors: Vectors = [];
+  #ranking: Record<string, unknown> = {};
   #response: InferenceResponse | undefined;
   /** The provider's own error, before anything went to the client. */
   failure: SidecarError | undefined;
@@ -31,7 +33,7 @@ export class TranslatedAnswer {
   constructor(call: TranslatedCall, requestId: string) {
     this.#call = call;
     this.#requestId = requestId;
-    if (call.embeddings === undefined) {
+    if (call.embeddings === undefined && call.rerank === undefined) {
       this.#stream = translateStream(call.target, call.client, call.streamUsage, call.facts);
     }
   }
@@ -57,6 +59,7 @@ export class TranslatedAnswer {
     this.#response = response;
     if (this.#call.embeddings !== undefined)
       this.#vectors = this.#call.target.embeddingCodec?.decodeVectors(body) ?? [];
+    if (this.#call.rerank !== undefined) this.#ranking = body;
   }
 
   end(): void {
@@ -77,7 +80,7 @@ export class TranslatedAnswer {
    * @throws SidecarError for an answer of success that is none: nothing went to the client yet.
    */
   body(status: number, observation: Observation): { body: Buffer; error: SidecarError | undefined } {
-    const { client, target, facts, embeddings } = this.#call;
+    const { client } = this.#call;
     const { providerError, usage, failed } = observation;
     if (status >= 400 || providerError !== undefined) {
       const code = classifyAnswer(status, providerError);
@@ -86,17 +89,8 @@ export class TranslatedAnswer {
       const error = new SidecarError(code, message, { httpStatus: status });
       return { body: Buffer.from(JSON.stringify(client.encodeError(error, this.#requestId))), error };
     }
-    const [response, vectors] = [this.#response, this.#vectors];
-    [this.#response, this.#vectors] = [undefined, []];
-    // An answer of another form than its call has (an OpenAI body at Ollama's path, recorded) says nothing.
-    const isEmpty =
-      embeddings === undefined ? response?.choices.length === 0 : vectors.length !== embeddings.request.messages.length;
-    if (response === undefined || failed || isEmpty)
-      throw new SidecarError("upstream_invalid", "the provider's answer could not be read");
-    const translated =
-      embeddings === undefined
-        ? translateResponse(target, client, this.#restoreNames(response), facts)
-        : translateEmbeddingResponse(target, client, { response, usage, vectors }, embeddings, facts);
+    const translated = failed ? undefined : this.#translate(usage);
+    if (translated === undefined) throw new SidecarError("upstream_invalid", "the provider's answer could not be read");
     this.#bodyLosses = translated.losses;
     return { body: Buffer.from(JSON.stringify(translated.body)), error: undefined };
   }
@@ -104,6 +98,21 @@ export class TranslatedAnswer {
   /** What of the answer the client does not get. */
   losses(): Loss[] {
     return [...this.#bodyLosses, ...(this.#stream?.losses() ?? [])];
+  }
+
+  /** Undefined for an answer of another form than its call has: it says nothing (an OpenAI body at Ollama's path, recorded). */
+  #translate(usage: Usage | undefined): { body: Record<string, unknown>; losses: Loss[] } | undefined {
+    const { client, target, facts, embeddings, rerank } = this.#call;
+    const [response, vectors, ranking] = [this.#response, this.#vectors, this.#ranking];
+    [this.#response, this.#vectors, this.#ranking] = [undefined, [], {}];
+    if (response === undefined) return undefined;
+    if (rerank !== undefined) return translateRerankResponse(ranking, usage, rerank, facts);
+    if (embeddings === undefined) {
+      if (response.choices.length === 0) return undefined;
+      return translateResponse(target, client, this.#restoreNames(response), facts);
+    }
+    if (vectors.length !== embeddings.request.messages.length) return undefined;
+    return translateEmbeddingResponse(target, client, { response, usage, vectors }, embeddings, facts);
   }
 
   #restoreNames(response: InferenceResponse): InferenceResponse {

@@ -4,14 +4,18 @@
 import type { InferenceRequest, Loss } from "../canonical/index.ts";
 import {
   type AskedEmbeddings,
+  type RerankCall,
   canTranslateEmbeddings,
   type Dialect,
   findDialect,
   type HeaderLookup,
   matchDialect,
   type Operation,
+  readRerankCall,
+  shapeDialect,
   translateEmbeddingRequest,
   translateRequest,
+  translateRerankRequest,
   type TranslationFacts,
 } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
@@ -37,6 +41,8 @@ export interface TranslatedCall {
   clientNames: ReadonlyMap<string, string>;
   /** The client asked for embeddings: how. */
   embeddings?: AskedEmbeddings;
+  /** The client asked for a ranking: how. */
+  rerank?: RerankCall;
 }
 
 /** Whether to go on when something is lost. */
@@ -48,6 +54,10 @@ const translatable = new Set(["chat", "generate_content", "text_completion"]);
 export function findTarget(provider: Provider, client: Dialect, operation: Operation): Dialect | undefined {
   if (operation.name === "embeddings") {
     return provider.dialects.map(findDialect).find((target) => canTranslateEmbeddings(client, operation, target));
+  }
+  if (operation.name === "rerank") {
+    const target = provider.dialects.map(findDialect).find(({ rerankShape }) => rerankShape !== undefined);
+    return target?.id === "rerank" ? shapeDialect(target, provider.rerankShape) : target;
   }
   // Cohere's older calls have another form of answer.
   if (client.id === "cohere-chat" && operation.kind !== "chat") return undefined;
@@ -78,10 +88,13 @@ export function translateCall(
   // Only some wires leave it to the client whether a stream states its usage.
   const asked = asksForUsage && request.stream ? { ...request, streamUsage: true } : request;
   const embeddings = clientOperation.name === "embeddings" ? { operation: clientOperation, request } : undefined;
+  const rerank = clientOperation.name === "rerank" ? readRerankCall(client, target, clientOperation, body) : undefined;
   const translated =
-    embeddings === undefined
-      ? translateRequest(client, target, { body, request: asked }, facts)
-      : translateEmbeddingRequest(client, target, body, embeddings, facts);
+    rerank !== undefined
+      ? translateRerankRequest(rerank, facts)
+      : embeddings !== undefined
+        ? translateEmbeddingRequest(client, target, body, embeddings, facts)
+        : translateRequest(client, target, { body, request: asked }, facts);
   const losses = [...translated.losses, ...findLostHeaders(header, target)];
   const refused = losses.filter(({ severity }) => rules[severity] === "reject");
   if (refused.length > 0) throw lossy(refused, target);
@@ -102,6 +115,7 @@ export function translateCall(
     streamUsage: request.streamUsage === true || client.id !== "openai-chat",
     clientNames: readNames(request, target, operation, translated.body),
     ...(embeddings === undefined ? {} : { embeddings }),
+    ...(rerank === undefined ? {} : { rerank }),
   };
 }
 
@@ -125,13 +139,23 @@ function readNames(
 /** Headers that turn on features of one vendor alone (anthropics/claude-code#82549). Clients send some with every call. */
 const featureHeaders = ["anthropic-beta", "openai-beta"];
 
+/** What InvokeModel is asked in headers (@aws-sdk/client-bedrock-runtime 3.1162.0); a guardrail decides what may be answered. */
+const invokeHeaders: readonly [name: string, severity: Loss["severity"]][] = [
+  ["x-amzn-bedrock-guardrailidentifier", "semantic"],
+  ["x-amzn-bedrock-trace", "tuning"],
+  ["x-amzn-bedrock-performanceconfig-latency", "tuning"],
+  ["x-amzn-bedrock-request-metadata", "tuning"],
+  ["x-amzn-bedrock-service-tier", "tuning"],
+];
+const lostHeaders = [...featureHeaders.map((name) => [name, "tuning"] as const), ...invokeHeaders];
+
 function findLostHeaders(header: HeaderLookup, target: Dialect): Loss[] {
-  return featureHeaders
-    .filter((name) => (header(name) ?? "") !== "")
-    .map((name) => ({
+  return lostHeaders
+    .filter(([name]) => (header(name) ?? "") !== "")
+    .map(([name, severity]) => ({
       pointer: `header:${name}`,
       reason: "unsupported",
-      severity: "tuning",
+      severity,
       detail: `${target.id} has no such features`,
     }));
 }

@@ -13,7 +13,7 @@ export interface AnswerSink {
 }
 
 /** What a provider sent is not HTTP, or more than is taken. */
-export class AnswerFormatError extends Error {
+class AnswerFormatError extends Error {
   readonly code: string;
 
   constructor(message: string, code = "HTTP_INVALID") {

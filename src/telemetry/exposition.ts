@@ -45,7 +45,7 @@ const unitWords: Record<string, string> = {
 };
 
 /** Writes one collection; metrics in the order they come. */
-export function formatExposition({ resource, scopeMetrics }: ResourceMetrics): string {
+function formatExposition({ resource, scopeMetrics }: ResourceMetrics): string {
   const lines: string[] = [];
   for (const { metrics } of scopeMetrics) for (const metric of metrics) writeMetric(lines, metric);
   lines.push("# HELP target_info Target metadata", "# TYPE target_info gauge");

@@ -2,9 +2,8 @@
 // Every vector is of numbers that float32 holds exactly, so that each form of them can be compared.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitForExchange } from "../support/exchange-log.ts";
-import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
-import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
-import { type ScriptedUpstream, startScriptedUpstream, type UpstreamRequest } from "../support/scripted-upstream.ts";
+import type { UpstreamRequest } from "../support/scripted-upstream.ts";
+import { startTranslatingOutrider, type TranslatingOutrider } from "../support/translating-outrider.ts";
 
 type Json = Record<string, unknown>;
 
@@ -15,42 +14,17 @@ const vectors = [
 /** `0.5 -0.25 0.125` as little-endian float32 (IEEE 754: 3F000000, BE800000, 3E000000), and `1 0 -0.75` (3F800000, 0, BF400000). */
 const asBase64 = ["AAAAPwAAgL4AAAA+", "AACAPwAAAAAAAEC/"];
 
-let upstream: ScriptedUpstream;
-let receiver: OtlpReceiver;
-let outrider: OutriderProcess;
+let sidecar: TranslatingOutrider;
+let upstream: TranslatingOutrider["upstream"];
+let receiver: TranslatingOutrider["receiver"];
+let outrider: TranslatingOutrider["outrider"];
 
 beforeAll(async () => {
-  upstream = await startScriptedUpstream();
-  receiver = await startOtlpReceiver();
-  outrider = await startOutrider({
-    options: {
-      providers: {
-        openai: { baseUrl: `${upstream.url}/v1` },
-        google: { baseUrl: upstream.url },
-        cohere: { baseUrl: upstream.url },
-        anthropic: { baseUrl: upstream.url },
-        bedrock: { baseUrl: upstream.url },
-      },
-    },
-    environment: {
-      OPENAI_API_KEY: "test-key-openai",
-      GEMINI_API_KEY: "test-key-google",
-      CO_API_KEY: "test-key-cohere",
-      ANTHROPIC_API_KEY: "test-key-anthropic",
-      OUTRIDER_CREDENTIAL_BEDROCK_ENV: "BEDROCK_TEST_TOKEN",
-      BEDROCK_TEST_TOKEN: "test-key-bedrock",
-      AWS_REGION: "us-east-1",
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      OTEL_BSP_SCHEDULE_DELAY: "100",
-    },
-  });
+  sidecar = await startTranslatingOutrider(["openai", "google", "cohere", "anthropic", "bedrock"]);
+  ({ upstream, receiver, outrider } = sidecar);
 });
 
-afterAll(async () => {
-  await outrider?.stop();
-  await receiver?.close();
-  await upstream?.close();
-});
+afterAll(() => sidecar?.stop());
 
 async function ask(
   path: string,

@@ -3,9 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createFold, type InferenceResponse } from "../../src/canonical/index.ts";
 import { createFrameDecoder, type Dialect, findDialect, matchDialect } from "../../src/dialects/index.ts";
-import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
-import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
-import { type ScriptedUpstream, startScriptedUpstream, type UpstreamRequest } from "../support/scripted-upstream.ts";
+import type { UpstreamRequest } from "../support/scripted-upstream.ts";
+import { startTranslatingOutrider, type TranslatingOutrider } from "../support/translating-outrider.ts";
 
 type Json = Record<string, unknown>;
 
@@ -345,38 +344,16 @@ const providers: Record<string, ProviderAnswers> = {
   },
 };
 
-let upstream: ScriptedUpstream;
-let receiver: OtlpReceiver;
-let outrider: OutriderProcess;
+let sidecar: TranslatingOutrider;
+let upstream: TranslatingOutrider["upstream"];
+let outrider: TranslatingOutrider["outrider"];
 
 beforeAll(async () => {
-  upstream = await startScriptedUpstream();
-  receiver = await startOtlpReceiver();
-  outrider = await startOutrider({
-    options: {
-      providers: {
-        openai: { baseUrl: `${upstream.url}/v1` },
-        anthropic: { baseUrl: upstream.url },
-        google: { baseUrl: upstream.url },
-        cohere: { baseUrl: upstream.url },
-      },
-    },
-    environment: {
-      OPENAI_API_KEY: "test-key-openai",
-      ANTHROPIC_API_KEY: "test-key-anthropic",
-      GEMINI_API_KEY: "test-key-google",
-      CO_API_KEY: "test-key-cohere",
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      OTEL_BSP_SCHEDULE_DELAY: "100",
-    },
-  });
+  sidecar = await startTranslatingOutrider(["openai", "anthropic", "google", "cohere"]);
+  ({ upstream, outrider } = sidecar);
 });
 
-afterAll(async () => {
-  await outrider?.stop();
-  await receiver?.close();
-  await upstream?.close();
-});
+afterAll(() => sidecar?.stop());
 
 function answerWith({ whole, streamType, stream }: ProviderAnswers, streams: boolean): void {
   upstream.setScript(

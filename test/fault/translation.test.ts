@@ -1,37 +1,20 @@
 // Translated answers that go wrong, and what of them is kept: a stream that breaks its own protocol is never a clean end.
 import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
-import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
-import {
-  encodeContent,
-  type Plan,
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from "../support/scripted-upstream.ts";
+import { encodeContent, type Plan } from "../support/scripted-upstream.ts";
+import { startTranslatingOutrider, type TranslatingOutrider } from "../support/translating-outrider.ts";
 
-let upstream: ScriptedUpstream;
-let receiver: OtlpReceiver;
-let outrider: OutriderProcess;
+let sidecar: TranslatingOutrider;
+let upstream: TranslatingOutrider["upstream"];
+let receiver: TranslatingOutrider["receiver"];
+let outrider: TranslatingOutrider["outrider"];
 
 beforeAll(async () => {
-  upstream = await startScriptedUpstream();
-  receiver = await startOtlpReceiver();
-  outrider = await startOutrider({
-    options: { providers: { openai: { baseUrl: `${upstream.url}/v1` } }, telemetry: { capture: "span" } },
-    environment: {
-      OPENAI_API_KEY: "test-key-openai",
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      OTEL_BSP_SCHEDULE_DELAY: "50",
-    },
-  });
+  sidecar = await startTranslatingOutrider(["openai"], { telemetry: { capture: "span" } });
+  ({ upstream, receiver, outrider } = sidecar);
 });
 
-afterAll(async () => {
-  await outrider?.stop();
-  await receiver?.close();
-  await upstream?.close();
-});
+afterAll(() => sidecar?.stop());
 
 interface Answered {
   status: number;

@@ -104,7 +104,10 @@ const whole = (plan: AnswerPlan, source: string): StreamEvent[] => [
 
 const entries = Object.entries(wires) as [DialectId, Wire][];
 const pairs = entries.flatMap(([client, wire]) =>
-  entries.filter(([source]) => source !== client).map(([source]) => ({ client, source, wire })),
+  entries
+    // What has the client's words already passes in them, also a reason that nobody knows.
+    .filter(([source]) => source !== client && source !== findDialect(client).encoder?.words)
+    .map(([source]) => ({ client, source, wire })),
 );
 
 describe.for(pairs)("$source for clients of $client", ({ client, source, wire }) => {

@@ -8,7 +8,7 @@ import { loadRecordings, type Recording } from "../support/recordings.ts";
 import { findSilentLosses } from "../support/translation-walk.ts";
 
 const folders = ["openai-chat", "openai-completions", "mistral", "openai-responses", "anthropic-messages", "gemini"];
-const others = ["bedrock-converse", "cohere-v2", "ollama"];
+const others = ["bedrock-converse", "bedrock-invoke", "cohere-v2", "ollama"];
 const targets = dialects.filter(({ encoder }) => encoder !== undefined);
 const facts = {
   model: "target-model",
@@ -44,6 +44,8 @@ const sources: Source[] = loadRecordings(...folders, ...others).flatMap((recordi
     return [];
   if (typeof body !== "object" || body === null || Array.isArray(body)) return [];
   const fields = body as Record<string, unknown>;
+  // Of InvokeModel's bodies only Claude's is translated.
+  if (call.dialect.id === "bedrock-invoke" && fields["anthropic_version"] === undefined) return [];
   return [
     { recording, dialect: call.dialect, body: fields, request: call.dialect.decodeRequest(fields, call.operation) },
   ];

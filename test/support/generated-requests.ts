@@ -80,6 +80,12 @@ function writeMessages(talk: Talk): Json {
   );
 }
 
+/** Claude's body at InvokeModel: the path has the model, and says whether to stream. */
+function writeInvoke(talk: Talk): Json {
+  const { model: _model, stream: _stream, ...body } = writeMessages(talk);
+  return { anthropic_version: "bedrock-2023-05-31", ...body };
+}
+
 function writeGemini(talk: Talk): Json {
   const { temperature, topP, topK, seed, frequencyPenalty, presencePenalty, maxTokens, stop } = talk.settings;
   const contents = talk.turns.flatMap((turn): Json[] => {
@@ -241,6 +247,10 @@ export const wires = {
     write: writeGemini,
   },
   "bedrock-converse": { path: (stream) => `/model/m/${stream ? "converse-stream" : "converse"}`, write: writeConverse },
+  "bedrock-invoke": {
+    path: (stream) => `/model/m/${stream ? "invoke-with-response-stream" : "invoke"}`,
+    write: writeInvoke,
+  },
   "cohere-chat": { path: () => "/v2/chat", write: writeCohere },
   "ollama-chat": { path: () => "/api/chat", write: writeOllama },
 } satisfies Record<string, Wire>;

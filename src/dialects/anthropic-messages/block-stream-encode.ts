@@ -5,8 +5,9 @@
 import type { Part, StreamEvent } from "../../canonical/index.ts";
 import type { Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { takeCallSignature } from "../sealed.ts";
 import { encodeInput, encodeOwnBlock } from "./part-encode.ts";
-import { markFamily, sealedBlock, takeSealed, takeThoughtSignature } from "./reasoning-encode.ts";
+import { markFamily, sealedBlock, takeSealed } from "./reasoning-encode.ts";
 import { isRefusal } from "./response-encode.ts";
 import { dialectId } from "./schema.ts";
 
@@ -219,10 +220,8 @@ export class BlockWriter {
   /** Gemini signs calls and texts: the seal goes in a block of its own, in front. */
   #signBefore({ value }: GrowingPart): string[] {
     if (value.type === "reasoning") return [];
-    const signature = takeThoughtSignature(value, this.#encoding);
-    if (signature === undefined) return [];
-    const holder = this.#newHolder(sealedBlock(signature));
-    return [...this.#openNow(holder), ...this.#closeOpen()];
+    const holders = takeCallSignature(value, this.#encoding).map((sealed) => this.#newHolder(sealedBlock(sealed)));
+    return holders.flatMap((holder) => [...this.#openNow(holder), ...this.#closeOpen()]);
   }
 
   #startOf({ value }: GrowingPart): JsonObject {

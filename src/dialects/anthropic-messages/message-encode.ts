@@ -4,8 +4,8 @@
 import type { InferenceRequest, Message, Part } from "../../canonical/index.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import type { JsonObject } from "../json/fields.ts";
-import { encodePart, encodeParts, markCache, type PartContext } from "./part-encode.ts";
-import { CallIds } from "./call-ids.ts";
+import { encodePart, encodeParts, markCache, idTaker, type PartContext } from "./part-encode.ts";
+import { CallIds } from "../call-ids.ts";
 import { dialectId } from "./schema.ts";
 
 /** What a conversation becomes. `calledTools` are the tools its history calls. */
@@ -29,7 +29,7 @@ interface Turn {
  * @throws SidecarError request_lossy for a tool result without a call
  */
 export function encodeConversation(request: InferenceRequest, encoding: Encoding): EncodedConversation {
-  const context: PartContext = { encoding, direction: "request", calls: new CallIds(encoding) };
+  const context: PartContext = { encoding, direction: "request", calls: new CallIds(encoding, idTaker) };
   const instructions = request.systemInstructions;
   const system =
     instructions === undefined ? [] : encodeParts(instructions, ["systemInstructions"], context, isSystemPart);

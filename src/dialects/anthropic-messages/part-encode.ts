@@ -3,15 +3,19 @@
 // become calls that the client must run.
 
 import type { Part, TextPart, ToolCallPart, ToolCallResponsePart } from "../../canonical/index.ts";
+import type { CallIds, IdTaker } from "../call-ids.ts";
 import type { DialectId } from "../dialect.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject, optional } from "../json/fields.ts";
 import { safeName } from "../names.ts";
-import type { CallIds } from "./call-ids.ts";
+import { type Sealed, takeCallSignature } from "../sealed.ts";
 import { takePartForm, takeWhole } from "./foreign-form.ts";
 import { encodeMedia, takeTextDocument } from "./media-encode.ts";
-import { type Direction, encodeReasoning, sealedBlock, takeThoughtSignature } from "./reasoning-encode.ts";
+import { type Direction, encodeReasoning, sealedBlock } from "./reasoning-encode.ts";
 import { dialectId } from "./schema.ts";
+
+/** Anthropic takes ids of these characters alone. */
+export const idTaker: IdTaker = { prefix: "toolu_", name: "Anthropic" };
 
 /** What encoding a part needs to know of its surroundings. */
 export interface PartContext {
@@ -105,8 +109,7 @@ export function encodeInput(value: unknown): JsonObject {
 function encodeText(part: TextPart, path: CanonicalPath, { encoding, direction }: PartContext): JsonObject[] {
   const own = encoding.own(part);
   if (encoding.source === dialectId) return [ownText(part.content, own)];
-  const signature = takeThoughtSignature(part, encoding);
-  const blocks = sealedBeside(signature, path, encoding, direction);
+  const blocks = sealedBeside(takeCallSignature(part, encoding), path, encoding, direction);
   const document = direction === "request" ? takeTextDocument(part, encoding) : undefined;
   if (document !== undefined) return [...blocks, document];
   if (part.content.trim() !== "" || (direction === "answer" && part.content !== "")) {
@@ -131,7 +134,7 @@ function encodeCall(part: ToolCallPart, path: CanonicalPath, context: PartContex
       { type: "tool_use", ...optional("id", part.id), name: part.name, ...optional("input", part.arguments), ...own },
     ];
   }
-  const blocks = sealedBeside(takeThoughtSignature(part, encoding), path, encoding, direction);
+  const blocks = sealedBeside(takeCallSignature(part, encoding), path, encoding, direction);
   const input = encodeInput(part.arguments);
   if (part.arguments !== undefined && part.arguments !== null && input !== part.arguments) {
     encoding.lose([...path, "arguments"], "approximated", "arguments that are no object stand in one as input");
@@ -204,13 +207,13 @@ function takeResultName(part: ToolCallResponsePart, encoding: Encoding): string 
 
 /** Gemini signs parts of any kind: to a client the signature goes in a block of its own, in front. */
 function sealedBeside(
-  signature: ReturnType<typeof takeThoughtSignature>,
+  sealed: readonly Sealed[],
   path: CanonicalPath,
   encoding: Encoding,
   direction: Direction,
 ): JsonObject[] {
-  if (signature === undefined) return [];
-  if (direction === "answer") return [sealedBlock(signature)];
+  if (sealed.length === 0) return [];
+  if (direction === "answer") return sealed.map((one) => sealedBlock(one));
   encoding.lose(path, "unsupported", "a signature of another family cannot be sent to Anthropic", "tuning");
   return [];
 }

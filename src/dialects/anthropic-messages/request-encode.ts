@@ -5,6 +5,7 @@ import type { InferenceRequest } from "../../canonical/index.ts";
 import { SidecarError } from "../../errors.ts";
 import type { Encoding, RequestFates } from "../encoding.ts";
 import { isJsonObject, type JsonObject, optional } from "../json/fields.ts";
+import { mergeOwn } from "../json/merge.ts";
 import { toJsonSchema } from "../json/open-api-schema.ts";
 import { takeRequestForm } from "./foreign-form.ts";
 import { encodeConversation } from "./message-encode.ts";
@@ -184,14 +185,4 @@ function encodeUser(request: InferenceRequest, encoding: Encoding): JsonObject |
     encoding.take(request, "openai-chat", "safety_identifier") ??
     encoding.take(request, "openai-responses", "safety_identifier");
   return typeof stated === "string" ? { user_id: stated } : undefined;
-}
-
-/** Own leftovers over what was encoded; objects are merged, because decoding leaves their unread members. */
-function mergeOwn(body: JsonObject, own: JsonObject): JsonObject {
-  const merged = { ...body };
-  for (const [key, value] of Object.entries(own)) {
-    const encoded = merged[key];
-    merged[key] = isJsonObject(encoded) && isJsonObject(value) ? mergeOwn(encoded, value) : value;
-  }
-  return merged;
 }

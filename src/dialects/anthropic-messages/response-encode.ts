@@ -4,8 +4,8 @@
 import type { Choice, FinishReason, InferenceResponse, Part } from "../../canonical/index.ts";
 import type { Encoding } from "../encoding.ts";
 import type { JsonObject } from "../json/fields.ts";
-import { CallIds } from "./call-ids.ts";
-import { encodePart, type PartContext } from "./part-encode.ts";
+import { CallIds } from "../call-ids.ts";
+import { encodePart, idTaker, type PartContext } from "./part-encode.ts";
 import { dialectId, unifyFinishReason } from "./schema.ts";
 import { encodeTier, encodeUsage } from "./usage-encode.ts";
 
@@ -24,7 +24,7 @@ export function encodeResponse(response: InferenceResponse, encoding: Encoding):
   if (!isOwn && response.serviceTier !== undefined && tier === undefined) {
     encoding.lose(["serviceTier"], "unsupported", "Anthropic has no such tier");
   }
-  const context: PartContext = { encoding, direction: "answer", calls: new CallIds(encoding) };
+  const context: PartContext = { encoding, direction: "answer", calls: new CallIds(encoding, idTaker) };
   const parts = choice?.message.parts ?? [];
   const path = ["choices", 0, "message", "parts"];
   const refused = parts.some(isRefusal);

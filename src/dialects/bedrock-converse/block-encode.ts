@@ -2,16 +2,16 @@
 // Invariant: every kind of part is written or told; no block is empty; what this dialect decoded itself comes back as it was.
 
 import type { Part, TextPart, ToolCallPart, ToolCallResponsePart } from "../../canonical/index.ts";
+import type { CallIds } from "../call-ids.ts";
 import type { DialectId } from "../dialect.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject, optional } from "../json/fields.ts";
 import { safeName } from "../names.ts";
+import { takeCallSignature } from "../sealed.ts";
 import { takeStructure } from "../structure.ts";
-import type { CallIds } from "./call-ids.ts";
 import { type DocumentNames, encodeMedia, encodeTextDocument } from "./media-encode.ts";
 import { findFamily } from "./model-family.ts";
 import { encodeReasoning } from "./reasoning-encode.ts";
-import { takeCallSignature } from "./sealed.ts";
 
 /** What encoding a part needs to know of its surroundings. */
 export interface BlockContext {

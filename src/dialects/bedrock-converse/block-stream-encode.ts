@@ -5,11 +5,11 @@
 import type { Extensions, Part, StreamEvent } from "../../canonical/index.ts";
 import type { Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { type Sealed, takeCallSignature } from "../sealed.ts";
 import { takeStructure } from "../structure.ts";
 import { encodeInput, losePart } from "./block-encode.ts";
-import { markedBytes, markedText } from "./reasoning-encode.ts";
+import { markedBytes, markedText, takeSealed } from "./reasoning-encode.ts";
 import { formatOf } from "./schema.ts";
-import { type Sealed, takeCallSignature, takeSealed } from "./sealed.ts";
 
 /** Name and body of one message of the stream. */
 export type WireEvent = readonly [name: string, body: JsonObject];

@@ -6,7 +6,7 @@ import type { CanonicalPath, Encoding } from "../encoding.ts";
 import type { JsonObject } from "../json/fields.ts";
 import { takeStructure } from "../structure.ts";
 import { type BlockContext, encodeCachePoint, encodePart, losePart } from "./block-encode.ts";
-import { CallIds } from "./call-ids.ts";
+import { CallIds } from "../call-ids.ts";
 import { DocumentNames } from "./media-encode.ts";
 import { encodeOwnBlock, encodeOwnMessage } from "./own-block.ts";
 
@@ -37,7 +37,11 @@ export function encodeConversation(request: InferenceRequest, encoding: Encoding
       calledTools: [],
     };
   }
-  const turns = new Turns({ encoding, calls: new CallIds(encoding), names: new DocumentNames() });
+  const turns = new Turns({
+    encoding,
+    calls: new CallIds(encoding, { prefix: "tooluse_", name: "Bedrock" }),
+    names: new DocumentNames(),
+  });
   turns.instruct(systemInstructions ?? [], ["systemInstructions"]);
   for (const [index, message] of messages.entries()) turns.push(message, ["messages", index]);
   return turns.finish();

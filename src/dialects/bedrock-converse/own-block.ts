@@ -4,7 +4,7 @@
 import type { Message, Part, TextPart } from "../../canonical/index.ts";
 import { isJsonObject, type JsonObject, optional } from "../json/fields.ts";
 import { encodeOwnMedia } from "./media-encode.ts";
-import { restoreFields } from "./restore.ts";
+import { mergeOwn } from "../json/merge.ts";
 import { dialectId, mediaModalities } from "./schema.ts";
 
 /** The counterpart of `decodeMessage`. */
@@ -23,30 +23,30 @@ export function encodeOwnBlock(part: Part): unknown {
     case "reasoning": {
       const text =
         part.content === "" && own["reasoningText"] === undefined ? {} : { reasoningText: { text: part.content } };
-      return { reasoningContent: restoreFields(text, own) };
+      return { reasoningContent: mergeOwn(text, own) };
     }
     case "tool_call": {
       const call = { ...optional("toolUseId", part.id), name: part.name, ...optional("input", part.arguments) };
-      return { toolUse: restoreFields(call, own) };
+      return { toolUse: mergeOwn(call, own) };
     }
     case "server_tool_call": {
       const input = optional("input", part.server_tool_call["input"]);
       const call = { ...optional("toolUseId", part.id), name: part.name, ...input, type: "server_tool_use" };
-      return { toolUse: restoreFields(call, own) };
+      return { toolUse: mergeOwn(call, own) };
     }
     case "tool_call_response": {
       const content = optional("content", part.response ?? undefined);
-      return { toolResult: restoreFields({ ...optional("toolUseId", part.id), ...content }, own) };
+      return { toolResult: mergeOwn({ ...optional("toolUseId", part.id), ...content }, own) };
     }
     case "server_tool_call_response": {
       const { type, content } = part.server_tool_call_response;
       const result = { ...optional("toolUseId", part.id), type: `${type}_result`, ...optional("content", content) };
-      return { toolResult: restoreFields(result, own) };
+      return { toolResult: mergeOwn(result, own) };
     }
     case "blob":
     case "uri":
     case "file":
-      return restoreFields(encodeOwnMedia(part), { [part.modality]: own });
+      return mergeOwn(encodeOwnMedia(part), { [part.modality]: own });
     case "compaction":
       return own;
     case "generic":
@@ -58,12 +58,12 @@ export function encodeOwnBlock(part: Part): unknown {
 function encodeText({ content }: TextPart, own: JsonObject): JsonObject {
   const { guardContent, citations, content: pieces, ...beside } = own;
   if (isJsonObject(guardContent)) {
-    return { guardContent: restoreFields({ text: { text: content } }, guardContent), ...citedBeside(own), ...beside };
+    return { guardContent: mergeOwn({ text: { text: content } }, guardContent), ...citedBeside(own), ...beside };
   }
   const media = Object.keys(beside).find((key) => mediaModalities.has(key));
   if (media !== undefined) {
     const facts = own[media];
-    return { [media]: restoreFields({ source: { text: content } }, isJsonObject(facts) ? facts : {}) };
+    return { [media]: mergeOwn({ source: { text: content } }, isJsonObject(facts) ? facts : {}) };
   }
   if (citations === undefined && pieces === undefined) return { text: content, ...beside };
   return { citationsContent: { content: [{ text: content }], ...own } };

@@ -2,14 +2,21 @@
 // Invariant: a sealed value is written byte by byte. To Bedrock goes only what its model can read; to a client everything,
 // marked with its family where that is not Bedrock's.
 
-import type { ReasoningPart } from "../../canonical/index.ts";
+import type { Extensions, ReasoningPart } from "../../canonical/index.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import type { JsonObject } from "../json/fields.ts";
+import { listSealing, type Sealed, takeDetails, takeSeals } from "../sealed.ts";
 import { type SignatureFormat, wrapSignature } from "../signatures.ts";
 import { findFamily } from "./model-family.ts";
-import { type Sealed, takeSealed } from "./sealed.ts";
 
 const ownFormat: SignatureFormat = "amazon-bedrock-v1";
+const sealing = listSealing();
+
+/** Takes what any provider or client put beside reasoning, also Bedrock itself. */
+export function takeSealed(part: { extensions?: Extensions }, encoding: Encoding): Sealed[] {
+  const sealed = [...takeSeals(part, sealing, encoding), ...takeDetails(part, encoding)];
+  return sealed.filter(({ value }) => value !== "");
+}
 
 /** The blocks of one reasoning part for Bedrock, none where it cannot be used: then that is told. */
 export function encodeReasoning(part: ReasoningPart, path: CanonicalPath, encoding: Encoding): JsonObject[] {

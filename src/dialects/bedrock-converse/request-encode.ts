@@ -4,9 +4,9 @@
 import type { InferenceRequest } from "../../canonical/index.ts";
 import type { Encoding, RequestFates } from "../encoding.ts";
 import { type JsonObject, optional } from "../json/fields.ts";
-import { loseFields } from "../unsupported-fields.ts";
+import { listRefused, loseFields } from "../unsupported-fields.ts";
 import { encodeConversation } from "./message-encode.ts";
-import { restoreFields } from "./restore.ts";
+import { mergeOwn } from "../json/merge.ts";
 import { encodeInferenceConfig, encodeMetadata, encodeModelFields, encodeServiceTier } from "./settings-encode.ts";
 import { encodeToolConfig } from "./tools-encode.ts";
 
@@ -44,7 +44,7 @@ export const fates = {
   extensions: "mapped",
 } satisfies RequestFates;
 
-const refused = (Object.keys(fates) as (keyof typeof fates)[]).filter((key) => fates[key] === "refused");
+const refused = listRefused(fates);
 
 /** @throws SidecarError request_lossy for a tool result that answers no call */
 export function encodeRequest(request: InferenceRequest, encoding: Encoding): JsonObject {
@@ -60,5 +60,5 @@ export function encodeRequest(request: InferenceRequest, encoding: Encoding): Js
     ...encodeMetadata(request, encoding),
   };
   loseFields(request, encoding, refused);
-  return restoreFields(body, encoding.own(request));
+  return mergeOwn(body, encoding.own(request));
 }

@@ -4,14 +4,14 @@
 import type { Choice, InferenceResponse, Message, Part, ToolCallPart } from "../../canonical/index.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import type { JsonObject } from "../json/fields.ts";
+import { mergeOwn } from "../json/merge.ts";
+import { takeCallSignature } from "../sealed.ts";
 import { takeStructure } from "../structure.ts";
 import { encodeInput, losePart } from "./block-encode.ts";
 import { encodeFinishReason } from "./finish-encode.ts";
 import { encodeOwnBlock } from "./own-block.ts";
 import { encodeReasoningAnswer, sealedBlock } from "./reasoning-encode.ts";
-import { restoreFields } from "./restore.ts";
 import { formatOf } from "./schema.ts";
-import { takeCallSignature } from "./sealed.ts";
 import { encodeUsage, unmeasured } from "./usage-encode.ts";
 
 /** The first choice; Converse has no others. */
@@ -26,11 +26,13 @@ export function encodeResponse(response: InferenceResponse, encoding: Encoding):
   const tier = response.serviceTier;
   const body: JsonObject = {
     ...(choice === undefined ? {} : encodeChoice(choice, encoding)),
-    ...(response.usage === undefined ? {} : { usage: encodeUsage(response.usage) }),
+    ...(response.usage === undefined && encoding.source === encoding.target
+      ? {}
+      : { usage: encodeUsage(response.usage) }),
     metrics: unmeasured,
     ...(tier === undefined ? {} : { serviceTier: { type: tier === "standard" ? "default" : tier } }),
   };
-  return restoreFields(body, encoding.own(response));
+  return mergeOwn(body, encoding.own(response));
 }
 
 function encodeChoice({ message, finishReason }: Choice, encoding: Encoding): JsonObject {

@@ -79,7 +79,9 @@ class ConverseEventEncoder implements EventEncoder {
     const metadata: [string, JsonObject] = [
       "metadata",
       {
-        ...(this.#usage === undefined ? {} : { usage: encodeUsage(this.#usage) }),
+        ...(this.#usage === undefined && this.#encoding.source === this.#encoding.target
+          ? {}
+          : { usage: encodeUsage(this.#usage) }),
         metrics: unmeasured,
         ...(tier === undefined ? {} : { serviceTier: { type: tier === "standard" ? "default" : tier } }),
       },
@@ -106,7 +108,7 @@ class ConverseEventEncoder implements EventEncoder {
 }
 
 /** The provider's own word decides which exception a client gets: SDKs try again after some of them. */
-function errorCode({ type, code }: ProviderError): ErrorCode {
+export function errorCode({ type, code }: ProviderError): ErrorCode {
   const word = `${type ?? ""} ${code ?? ""}`;
   if (/rate_limit|throttl|resource_exhausted|429/i.test(word)) return "upstream_rate_limited";
   return /overloaded|unavailable|503|529/i.test(word) ? "upstream_overloaded" : "upstream_server_error";

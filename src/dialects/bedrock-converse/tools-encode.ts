@@ -9,7 +9,7 @@ import { safeName } from "../names.ts";
 import { takeStructure } from "../structure.ts";
 import { encodeCachePoint, encodeName } from "./block-encode.ts";
 import { findFamily } from "./model-family.ts";
-import { restoreFields } from "./restore.ts";
+import { mergeOwn } from "../json/merge.ts";
 import { dialectId } from "./schema.ts";
 
 /** The member `toolConfig`, undefined where it is to be left out. `calledTools`: what the history calls. */
@@ -156,9 +156,9 @@ function ownChoice(choice: ToolChoice): JsonObject {
 
 function encodeOwnTool(tool: ToolDefinition): JsonObject {
   const own = tool.extensions?.[dialectId] ?? {};
-  if (tool.type === "systemTool") return restoreFields({ systemTool: { name: tool.name } }, own);
+  if (tool.type === "systemTool") return mergeOwn({ systemTool: { name: tool.name } }, own);
   if (tool.type !== "function") return own;
   const schema = tool.parameters === undefined ? {} : { inputSchema: { json: tool.parameters } };
   const spec = { name: tool.name, ...optional("description", tool.description), ...schema };
-  return restoreFields({ toolSpec: spec }, own);
+  return mergeOwn({ toolSpec: spec }, own);
 }

@@ -2,7 +2,9 @@
 
 import { readCallPath } from "../bedrock-converse/call-path.ts";
 import type { Dialect, Operation } from "../dialect.ts";
+import { rerankShapes } from "../rerank-shapes.ts";
 import { embeddingCodec } from "./embedding-codec.ts";
+import { encoder } from "./encoder.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { findKind } from "./model.ts";
 import { decodeRequest } from "./request.ts";
@@ -36,7 +38,9 @@ export const bedrockInvoke: Dialect = {
   decodeUsageHeaders,
   encodeError,
   encodeStreamError,
+  encoder,
   embeddingCodec,
+  rerankShape: () => rerankShapes.bedrock,
 };
 
 function matchCall(path: string): Operation | undefined {

@@ -10,7 +10,7 @@ import { decodeRequest as decodeChatRequest } from "../openai-chat/request.ts";
 import { decodeEmbeddingRequest, decodeImageRequest, decodeRerankRequest, type PlainRequest } from "./embedding.ts";
 import { findVendor } from "./model.ts";
 import { decodePromptRequest } from "./prompt-request.ts";
-import { dialectId, optional } from "./schema.ts";
+import { dialectId, optional, ownExtensions } from "./schema.ts";
 
 /** Decodes a body, also one whose content was left out: then the model and the settings tell the family. */
 export function decodeRequest(body: JsonObject, operation: Operation): InferenceRequest {
@@ -45,7 +45,7 @@ function decodeFamily(body: JsonObject, operation: Operation): PlainRequest {
   const isPrompt = promptKeys.some((key) => body[key] !== undefined);
   const hasMessages = Array.isArray(body["messages"]);
   if (body["anthropic_version"] !== undefined || (vendor === "anthropic" && !isPrompt)) {
-    return decodeAnthropicRequest(body);
+    return decodeClaudeRequest(body);
   }
   if (vendor === "nova" || body["schemaVersion"] !== undefined || body["inferenceConfig"] !== undefined) {
     return decodeConverseRequest(body, operation);
@@ -54,4 +54,15 @@ function decodeFamily(body: JsonObject, operation: Operation): PlainRequest {
   return isCompletion && !hasMessages
     ? decodePromptRequest(body)
     : decodeChatRequest(body, { ...operation, kind: "chat" });
+}
+
+/** Amazon's two members of Claude's body, which the Messages API has as headers. */
+const amazonMembers = ["anthropic_version", "anthropic_beta"];
+
+function decodeClaudeRequest(body: JsonObject): PlainRequest {
+  const [own, messages]: [JsonObject, JsonObject] = [{}, {}];
+  for (const key in body) (amazonMembers.includes(key) ? own : messages)[key] = body[key];
+  const request = decodeAnthropicRequest(messages);
+  const extensions = { ...request.extensions, ...ownExtensions(own).extensions };
+  return Object.keys(extensions).length === 0 ? request : { ...request, extensions };
 }

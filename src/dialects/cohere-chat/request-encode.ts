@@ -8,7 +8,7 @@ import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { mergeOwn } from "../json/merge.ts";
 import { toJsonSchema } from "../json/open-api-schema.ts";
 import { takeStructure } from "../structure.ts";
-import { isNoOp, loseFields } from "../unsupported-fields.ts";
+import { isNoOp, listRefused, loseFields } from "../unsupported-fields.ts";
 import { encodeTurns } from "./message-encode.ts";
 import { dialectId, optional } from "./schema.ts";
 
@@ -47,7 +47,7 @@ export const fates = {
 } as const satisfies RequestFates;
 
 // Usage comes in every stream: `streamUsage` asks for what happens anyway.
-const refused = (Object.keys(fates) as (keyof InferenceRequest)[]).filter((key) => fates[key] === "refused");
+const refused = listRefused(fates);
 
 /** Writes a body of `POST /v2/chat`. @throws SidecarError request_lossy for a tool result that answers no call */
 export function encodeRequest(request: InferenceRequest, encoding: Encoding): JsonObject {

@@ -24,7 +24,7 @@ export function decodeResponse(body: JsonObject): InferenceResponse {
 }
 
 /** Decodes a usage object. Voyage states `total_tokens` alone, which is the input (recorded); output there is none. */
-export function decodeUsage(raw: JsonObject): Usage {
+function decodeUsage(raw: JsonObject): Usage {
   const inputTokens = readCount(raw["prompt_tokens"]) ?? readCount(raw["total_tokens"]);
   return { ...(inputTokens === undefined ? {} : { inputTokens }), raw: mergeRawUsage({}, raw) };
 }

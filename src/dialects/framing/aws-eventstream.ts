@@ -20,9 +20,14 @@ export function createAwsEventStreamDecoder(options: { maxEventBytes?: number } 
   return new MessageDecoder(options.maxEventBytes ?? defaultMaxEventBytes);
 }
 
-/** One whole message with string headers; a name takes up to 255 bytes, a value up to 32767. */
-export function encodeAwsMessage(headers: Readonly<Record<string, string>>, payload: string | Buffer): Buffer {
-  const head = Buffer.concat(Object.entries(headers).map(([name, value]) => encodeHeader(name, value)));
+/** Headers as their bytes, for messages that all have the same; a name takes up to 255 bytes, a value up to 32767. */
+export function encodeAwsHeaders(headers: Readonly<Record<string, string>>): Buffer {
+  return Buffer.concat(Object.entries(headers).map(([name, value]) => encodeHeader(name, value)));
+}
+
+/** One whole message with string headers. */
+export function encodeAwsMessage(headers: Readonly<Record<string, string>> | Buffer, payload: string | Buffer): Buffer {
+  const head = Buffer.isBuffer(headers) ? headers : encodeAwsHeaders(headers);
   const body = typeof payload === "string" ? Buffer.from(payload) : payload;
   const message = Buffer.alloc(overheadBytes + head.length + body.length);
   message.writeUInt32BE(message.length, 0);

@@ -4,10 +4,11 @@
 import type { BlobPart, FilePart, Modality, Part, ToolCallPart, UriPart } from "../../canonical/index.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject, optional } from "../json/fields.ts";
+import { takeChatSignature } from "../sealed.ts";
 import { takeMarks, takeMediaHints } from "./foreign-mark.ts";
 import { encodeName } from "./name.ts";
 import { readWhole, restoreFields } from "./restore.ts";
-import { encodeCallSignature, encodeThoughts, type Reader } from "./signature-encode.ts";
+import { encodeThoughts, type Reader } from "./signature-encode.ts";
 
 /** Where a part stands, and for whom it is written. */
 export interface PartPlace {
@@ -65,7 +66,7 @@ function encodeForeign(part: Part, encoding: Encoding, { path, reader }: PartPla
   if (part.extensions?.["anthropic-messages"]?.["data"] === undefined) encoding.take(part, encoding.source, "type");
   switch (part.type) {
     case "text": {
-      const signature = optional("thoughtSignature", encodeCallSignature(part, encoding));
+      const signature = optional("thoughtSignature", takeChatSignature(part, encoding));
       if (part.content === "" && signature.thoughtSignature === undefined) return [];
       return [{ text: part.content, ...signature }];
     }
@@ -113,7 +114,7 @@ function encodeCall(part: ToolCallPart, encoding: Encoding, path: CanonicalPath,
     name: reader === "client" ? part.name : encodeName(part.name, encoding, [...path, "name"]),
     args: encodeArguments(part.arguments, encoding, [...path, "arguments"]),
   };
-  return { functionCall, ...optional("thoughtSignature", encodeCallSignature(part, encoding)) };
+  return { functionCall, ...optional("thoughtSignature", takeChatSignature(part, encoding)) };
 }
 
 /** `args` is an object on the wire, whatever else stands for the arguments elsewhere. */

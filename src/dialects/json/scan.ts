@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { SidecarError } from "../../errors.ts";
 
 /** Top-level members that Outrider reads or edits; each may occur once, in one spelling. */
-export const guardedKeys = ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens"] as const;
+const guardedKeys = ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens"] as const;
 
 export type GuardedKey = (typeof guardedKeys)[number];
 

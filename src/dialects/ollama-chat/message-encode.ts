@@ -62,7 +62,7 @@ export function encodeMembers(parts: readonly PlacedPart[], separator: string, e
         thinking.push(part.content);
         break;
       case "tool_call":
-        calls.push(encodeCall(part, callId, encoding));
+        calls.push(encodeCall(part, path, callId, encoding));
         break;
       case "blob":
         if (part.modality === "image") images.push(part.content);
@@ -98,14 +98,30 @@ export function encodeMembers(parts: readonly PlacedPart[], separator: string, e
   };
 }
 
-/**
- * One call. Arguments that are no JSON stay text in an answer: who
- * reads it fails on them, where `{}` would run the tool with none.
- */
-export function encodeCall(part: ToolCallPart, callId: string | undefined, encoding: Encoding): JsonObject {
+/** One call; `callId` is its id where the source has none. */
+export function encodeCall(
+  part: ToolCallPart,
+  path: CanonicalPath,
+  callId: string | undefined,
+  encoding: Encoding,
+): JsonObject {
+  const given = part.arguments ?? {};
   const id = part.id ?? callId;
-  const call = { ...optional("id", id), function: { name: part.name, arguments: part.arguments ?? {} } };
+  const call = {
+    ...optional("id", id),
+    function: { name: part.name, arguments: encodeArguments(given, path, encoding) },
+  };
   return mergeOwn(call, encoding.own(part));
+}
+
+/**
+ * A custom tool's text, or arguments that are no JSON, stand in an object as input:
+ * for a text ollama-python 0.6.3 refuses the whole answer, and `{}` would run the tool with nothing.
+ */
+function encodeArguments(given: unknown, path: CanonicalPath, encoding: Encoding): unknown {
+  if (isJsonObject(given) || encoding.source === dialectId) return given;
+  encoding.lose([...path, "arguments"], "approximated", "arguments that are no object stand in one as input");
+  return { input: given };
 }
 
 /** A refusal is text like any other here. */

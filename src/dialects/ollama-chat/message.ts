@@ -28,7 +28,7 @@ export function imagePart(content: string): Part {
 }
 
 /** Decodes one tool call. `arguments` is an object on this wire; ids came late (recorded: 2025) and may be missing. */
-export function decodeToolCall(wire: unknown): Part {
+function decodeToolCall(wire: unknown): Part {
   if (!isJsonObject(wire)) return { type: "generic", generic_type: "tool_call", ...ownExtensions({ value: wire }) };
   const fields = new FieldReader(wire);
   const call = fields.nested("function");

@@ -4,7 +4,7 @@
 
 import { parseArguments, type FinishReason, type Part, type StreamEvent, type Usage } from "../../canonical/index.ts";
 import { SidecarError } from "../../errors.ts";
-import type { Encoding, EventEncoder } from "../encoding.ts";
+import type { CanonicalPath, Encoding, EventEncoder } from "../encoding.ts";
 import type { JsonObject } from "../json/fields.ts";
 import { StreamLosses } from "../stream-losses.ts";
 import { encodeStreamError } from "./error.ts";
@@ -18,6 +18,7 @@ export function createEventEncoder(encoding: Encoding): EventEncoder {
 }
 
 interface PartState {
+  path: CanonicalPath;
   value: Part;
   text: string;
   ended: boolean;
@@ -64,7 +65,7 @@ class LineEventEncoder implements EventEncoder {
         return this.#flush(false);
       }
       case "part_extend":
-        this.#losses.loseExtensions(["choices", 0, "message", "parts", event.part], event.extensions);
+        this.#losses.loseExtensions(partPath(event.part), event.extensions);
         return [];
       case "message_extend": {
         this.#losses.loseExtensions(["choices", 0, "message"], event.extensions);
@@ -104,9 +105,9 @@ class LineEventEncoder implements EventEncoder {
   }
 
   #startPart(number: number, value: Part): string[] {
-    const path = ["choices", 0, "message", "parts", number];
+    const path = partPath(number);
     this.#losses.loseExtensions(path, value.extensions);
-    const state: PartState = { value, text: "", ended: false };
+    const state: PartState = { path, value, text: "", ended: false };
     this.#parts.set(number, state);
     switch (value.type) {
       case "text":
@@ -130,7 +131,7 @@ class LineEventEncoder implements EventEncoder {
 
   #extendPart(number: number, text: string): string[] {
     const known = this.#parts.get(number);
-    const state = known ?? { value: { type: "text", content: "" }, text: "", ended: false };
+    const state = known ?? { path: partPath(number), value: { type: "text", content: "" }, text: "", ended: false };
     if (known === undefined) this.#parts.set(number, state);
     const { type } = state.value;
     if (type === "text" || type === "reasoning" || type === "compaction") return this.#write(state.value, text);
@@ -148,13 +149,10 @@ class LineEventEncoder implements EventEncoder {
     const lines: string[] = [];
     const open = isEnd ? -1 : this.#whole.findIndex(({ ended }) => !ended);
     const ready = this.#whole.splice(0, open === -1 ? this.#whole.length : open);
-    for (const { value, text } of ready) {
+    for (const { path, value, text } of ready) {
       if (value.type === "tool_call") {
-        const call = encodeCall(
-          { ...value, arguments: finishArguments(value.arguments, text) },
-          undefined,
-          this.#encoding,
-        );
+        const whole = { ...value, arguments: finishArguments(value.arguments, text) };
+        const call = encodeCall(whole, path, undefined, this.#encoding);
         lines.push(this.#line({ content: "", tool_calls: [call] }));
       } else if (value.type === "blob") lines.push(this.#line({ content: "", images: [value.content + text] }));
     }
@@ -185,6 +183,8 @@ class LineEventEncoder implements EventEncoder {
     return `${JSON.stringify(line)}\n`;
   }
 }
+
+const partPath = (number: number): CanonicalPath => ["choices", 0, "message", "parts", number];
 
 /** As a fold does: text replaces what the start told, or is appended to it where that is text. */
 function finishArguments(start: unknown, text: string): unknown {

@@ -1,10 +1,10 @@
 // Room dialects, openai-chat: reasoning of other families on this wire, and the opaque values that belong to it.
 // Toward a client they travel in `reasoning_details` (OpenRouter's form), byte by byte; a provider is never given another family's.
 
-import type { Extensions, Part } from "../../canonical/index.ts";
-import type { DialectId } from "../dialect.ts";
+import type { Extensions } from "../../canonical/index.ts";
 import type { Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { listSealing, takeSeals } from "../sealed.ts";
 import type { SignatureFormat } from "../signatures.ts";
 
 /** An opaque value of one part: a signature stands beside a text, an encrypted value in place of it. */
@@ -16,52 +16,17 @@ export interface Opaque {
   id?: string;
 }
 
+const sealing = listSealing();
+
 /** Takes the opaque value of a part, of whatever family; undefined where it has none. */
 export function takeOpaque(part: { extensions?: Extensions }, encoding: Encoding): Opaque | undefined {
-  return (
-    takeAnthropic(part, encoding) ??
-    takeGoogle(part, encoding) ??
-    takeAmazon(part, encoding) ??
-    takeItem(part, encoding)
-  );
-}
-
-type Node = Pick<Part, "extensions">;
-
-function takeAnthropic(part: Node, encoding: Encoding): Opaque | undefined {
-  const dialect: DialectId = "anthropic-messages";
-  const bag = part.extensions?.[dialect];
-  if (bag?.["type"] === "redacted_thinking") {
-    encoding.take(part, dialect, "type");
-    return opaque("encrypted", "anthropic-claude-v1", encoding.take(part, dialect, "data"));
-  }
-  return opaque("signature", "anthropic-claude-v1", encoding.take(part, dialect, "signature"));
-}
-
-function takeGoogle(part: Node, encoding: Encoding): Opaque | undefined {
-  const dialect: DialectId = "gemini-generate-content";
-  const value = encoding.take(part, dialect, "thoughtSignature") ?? encoding.take(part, dialect, "thought_signature");
-  return opaque("signature", "google-gemini-v1", value);
-}
-
-function takeAmazon(part: Node, encoding: Encoding): Opaque | undefined {
-  const dialect: DialectId = "bedrock-converse";
-  const text = encoding.take(part, dialect, "reasoningText");
-  const signature = isJsonObject(text) ? opaque("signature", "amazon-bedrock-v1", text["signature"]) : undefined;
-  return signature ?? opaque("encrypted", "amazon-bedrock-v1", encoding.take(part, dialect, "redactedContent"));
-}
-
-function takeItem(part: Node, encoding: Encoding): Opaque | undefined {
-  const item = part.extensions?.["openai-responses"]?.["item"];
-  if (!isJsonObject(item)) return undefined;
-  const found = opaque("encrypted", "openai-responses-v1", item["encrypted_content"]);
-  if (found === undefined) return undefined;
-  encoding.take(part, "openai-responses", "item");
-  return typeof item["id"] === "string" ? { ...found, id: item["id"] } : found;
-}
-
-function opaque(kind: Opaque["kind"], format: SignatureFormat, value: unknown): Opaque | undefined {
-  return typeof value === "string" && value !== "" ? { kind, format, value } : undefined;
+  const [seal] = takeSeals(part, sealing, encoding);
+  if (seal === undefined) return undefined;
+  const { format, value, isRedacted, dialect } = seal;
+  if (dialect !== "openai-responses") return { kind: isRedacted ? "encrypted" : "signature", format, value };
+  const item = part.extensions?.[dialect]?.["item"];
+  const id = isJsonObject(item) ? item["id"] : undefined;
+  return { kind: "encrypted", format, value, ...(typeof id === "string" ? { id } : {}) };
 }
 
 /** Families whose reasoning is signed block by block: a client must be able to hand back each block's text with its signature. */

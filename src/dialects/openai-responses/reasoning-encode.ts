@@ -2,56 +2,26 @@
 // Invariant: a value reaches only the family that made it, byte by byte; another family's travels with a client under its mark.
 
 import type { Extensions, Part } from "../../canonical/index.ts";
-import type { DialectId } from "../dialect.ts";
 import type { CanonicalPath, Encoding } from "../encoding.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
-import {
-  isSignatureFormat,
-  redactedMark,
-  unwrapSignature,
-  wrapSignature,
-  type SignatureFormat,
-} from "../signatures.ts";
+import { findSeals, listSealing, listSealNames, takeSeal } from "../sealed.ts";
+import { isSignatureFormat, redactedMark, type SignatureFormat, wrapSignature } from "../signatures.ts";
+import { dialectId } from "./schema.ts";
 
 /** How this dialect's own values are called elsewhere. */
 const ownFormat = "openai-responses-v1";
 
-/** Where the other dialects keep an opaque value of a part. */
-interface Holder {
-  dialect: DialectId;
-  /** Member of the bag, and the one inside it where it is nested. */
-  name: string;
-  inner?: string;
-  format: SignatureFormat;
-  /** The wire wants base64, so a foreign value stands there in base64. */
-  isBase64?: true;
-}
-
-const holders: readonly Holder[] = [
-  { dialect: "anthropic-messages", name: "signature", format: "anthropic-claude-v1" },
-  { dialect: "anthropic-messages", name: "data", format: "anthropic-claude-v1" },
-  { dialect: "gemini-generate-content", name: "thoughtSignature", format: "google-gemini-v1", isBase64: true },
-  { dialect: "gemini-generate-content", name: "thought_signature", format: "google-gemini-v1", isBase64: true },
-  { dialect: "bedrock-converse", name: "reasoningText", inner: "signature", format: "amazon-bedrock-v1" },
-  { dialect: "bedrock-converse", name: "redactedContent", format: "amazon-bedrock-v1", isBase64: true },
-];
-
-/** Members whose value stands in place of a text, which an item does not tell by itself. */
-const redactedNames: ReadonlySet<string> = new Set(["data", "redactedContent"]);
+const foreign = listSealing(dialectId);
 
 /** Names of the extensions that `takeForeignSignature` reads. */
-export const signatureNames: readonly string[] = [...holders.map(({ name }) => name), "reasoning_details"];
+export const signatureNames: readonly string[] = [...listSealNames(foreign), "reasoning_details"];
 
 /** Opaque reasoning of one part as an answer's item carries it to the client: marked with its family; undefined for none. */
 export function takeForeignSignature(part: { extensions?: Extensions }, encoding: Encoding): string | undefined {
-  for (const holder of holders) {
-    const value = readHolder(part, holder);
-    if (value === undefined) continue;
-    takeHolder(part, holder, encoding);
-    // A value that a client of that dialect carried for another family keeps its own mark.
-    const carried = unwrapSignature(holder.isBase64 === true ? fromBase64(value) : value);
-    if (carried.format !== undefined) return markFamily(carried.format, carried.value);
-    return markFamily(holder.format, redactedNames.has(holder.name) ? `${redactedMark}${value}` : value);
+  const [seal] = findSeals(part, foreign);
+  if (seal !== undefined) {
+    takeSeal(part, seal, encoding);
+    return markFamily(seal.format, seal.isRedacted ? `${redactedMark}${seal.value}` : seal.value);
   }
   for (const detail of chatDetails(part)) {
     const { data, signature, format } = detail;
@@ -77,13 +47,10 @@ export function encodeCarriedReasoning(
 ): JsonObject[] {
   const details = chatDetails(part);
   if (details.some((detail) => detail["format"] === ownFormat)) return encodeDetails(part, details, path, encoding);
-  for (const holder of holders) {
-    const value = readHolder(part, holder);
-    if (value === undefined) continue;
-    const carried = unwrapSignature(holder.isBase64 === true ? fromBase64(value) : value);
-    if (carried.format !== ownFormat) continue;
-    takeHolder(part, holder, encoding);
-    return [reasoningItem(part.content === "" ? [] : [part.content], carried.value)];
+  const seal = findSeals(part, foreign).find(({ format }) => format === ownFormat);
+  if (seal !== undefined) {
+    takeSeal(part, seal, encoding);
+    return [reasoningItem(part.content === "" ? [] : [part.content], seal.value)];
   }
   encoding.lose(path, "unsupported", "reasoning of another provider cannot be given to this one", "tuning");
   return [];
@@ -134,20 +101,4 @@ function reasoningItem(summary: readonly string[], encrypted: string): JsonObjec
 function chatDetails(part: { extensions?: Extensions }): JsonObject[] {
   const details = part.extensions?.["openai-chat"]?.["reasoning_details"];
   return Array.isArray(details) ? (details as unknown[]).filter(isJsonObject) : [];
-}
-
-function readHolder(part: { extensions?: Extensions }, { dialect, name, inner }: Holder): string | undefined {
-  const held = part.extensions?.[dialect]?.[name];
-  const value = inner !== undefined && isJsonObject(held) ? held[inner] : held;
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function takeHolder(part: { extensions?: Extensions }, { dialect, name }: Holder, encoding: Encoding): void {
-  encoding.take(part, dialect, name);
-  // A redacted block's kind, which its value tells.
-  if (name === "data") encoding.take(part, dialect, "type");
-}
-
-function fromBase64(value: string): string {
-  return Buffer.from(value, "base64").toString();
 }

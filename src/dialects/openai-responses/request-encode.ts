@@ -5,7 +5,7 @@ import type { InferenceRequest, OutputFormat, ReasoningControl } from "../../can
 import type { Encoding, RequestFates } from "../encoding.ts";
 import { isJsonObject, optional, type JsonObject } from "../json/fields.ts";
 import { toJsonSchema } from "../json/open-api-schema.ts";
-import { loseFields } from "../unsupported-fields.ts";
+import { listRefused, loseFields } from "../unsupported-fields.ts";
 import { encodeInput, encodeOwnInput } from "./message-encode.ts";
 import { encodeOwnTool, encodeTool, encodeToolChoice } from "./tool-encode.ts";
 
@@ -43,25 +43,14 @@ export const fates = {
   extensions: "mapped",
 } satisfies RequestFates;
 
-/** Fields that the wire has no place for. */
-const refusedFields = [
-  "topK",
-  "seed",
-  "frequencyPenalty",
-  "presencePenalty",
-  "stopSequences",
-  "choiceCount",
-  "logitBias",
-  "inputCharacters",
-  "embedding",
-] satisfies (keyof InferenceRequest)[];
+const refused = listRefused(fates);
 
 /**
  * The body for the provider.
  * @throws SidecarError request_lossy: a tool result that answers no call
  */
 export function encodeRequest(request: InferenceRequest, encoding: Encoding): JsonObject {
-  loseFields(request, encoding, refusedFields);
+  loseFields(request, encoding, refused);
   const isOwn = encoding.source === encoding.target;
   const body: JsonObject = {
     model: encoding.model,

@@ -1,5 +1,5 @@
 // Room dialects, rerank: errors. Every provider words them as its other calls do, so all shapes of the OpenAI wire are read
-// (Cohere's `{message}`, Voyage's and Jina's `{detail}`, Together's, llama.cpp's and vLLM's `{error}`); Cohere's is written.
+// (Cohere's `{message}`, Voyage's and Jina's `{detail}`, Together's, llama.cpp's and vLLM's `{error}`); Cohere's is written, with Voyage's member.
 
 import type { SidecarError } from "../../errors.ts";
 import type { JsonObject } from "../json/fields.ts";
@@ -11,6 +11,8 @@ export function encodeError(error: SidecarError, requestId: string): JsonObject 
   return {
     id: requestId,
     message: error.message,
+    // Where Voyage's and Jina's clients look for it.
+    detail: error.message,
     code: error.code,
     ...(Object.keys(error.details).length === 0 ? {} : { details: error.details }),
   };

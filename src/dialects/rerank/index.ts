@@ -1,6 +1,7 @@
 // Room dialects, rerank: puts the dialect together. POST /v2/rerank, /v1/rerank, and both of llama.cpp's names for it.
 
 import type { Dialect, Operation } from "../dialect.ts";
+import { findRerankShape } from "../rerank-shapes.ts";
 import { decodeError, encodeError, encodeStreamError } from "./error.ts";
 import { decodeRequest } from "./request.ts";
 import { decodeResponse } from "./response.ts";
@@ -18,7 +19,7 @@ const operations = new Map<string, Operation>(
 export const rerank: Dialect = {
   id: dialectId,
   framings: ["sse"],
-  contentMembers: new Set(["query", "documents"]),
+  contentMembers: new Set(["query", "documents", "input"]),
   match: (method, path) => (method === "POST" ? operations.get(path) : undefined),
   decodeRequest: (body) => decodeRequest(body),
   decodeResponse: (body) => decodeResponse(body),
@@ -26,4 +27,5 @@ export const rerank: Dialect = {
   decodeError,
   encodeError,
   encodeStreamError,
+  rerankShape: findRerankShape,
 };

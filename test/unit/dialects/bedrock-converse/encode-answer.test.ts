@@ -56,6 +56,16 @@ describe("a whole answer", () => {
   });
 
   it.each([
+    { usage: undefined, counts: [0, 0, 0] },
+    { usage: { inputTokens: 9 }, counts: [9, 0, 9] },
+    { usage: { outputTokens: 4 }, counts: [0, 4, 4] },
+  ])("has the counts that the SDK's type requires when the provider gave $usage", ({ usage, counts }) => {
+    const { body } = encode({ ...answer([text("Hi")]), ...(usage === undefined ? {} : { usage }) });
+    const [inputTokens, outputTokens, totalTokens] = counts;
+    expect(body["usage"]).toEqual({ inputTokens, outputTokens, totalTokens });
+  });
+
+  it.each([
     { finishReason: { unified: "stop", raw: "stop" } as const, word: "end_turn" },
     { finishReason: { unified: "stop", raw: "stop_sequence" } as const, word: "stop_sequence" },
     { finishReason: { unified: "length", raw: "MAX_TOKENS" } as const, word: "max_tokens" },

@@ -9,6 +9,7 @@ import {
   decodeBytes,
   factsOf,
   foldAll,
+  inObjects,
   openEncoding,
   readAnswer,
   readRequest,
@@ -243,9 +244,30 @@ describe("Ollama's answers", () => {
       const [facts, expected] = [factsOf(ollamaChat.decodeResponse(body, operation)), factsOf(answer)];
       const isTold = encoding.losses.some(({ path }) => path.at(-1) === "finishReason");
       const isCalled = expected.finish === "stop" && expected.calls.length > 0;
-      expect({ ...facts, finish: isTold || isCalled ? expected.finish : facts.finish }, one.id).toEqual(expected);
+      expect({ ...facts, finish: isTold || isCalled ? expected.finish : facts.finish }, one.id).toEqual({
+        ...expected,
+        calls: inObjects(expected.calls),
+      });
     }
     expect(made).toBeGreaterThan(5);
+  });
+
+  it("have arguments that are no object in one, and tell it, because ollama-python refuses the answer for a text", () => {
+    const call: Part = { type: "tool_call", id: "c", name: "f", arguments: '{"a": ' };
+    const response = { choices: [{ index: 0, message: { role: "assistant", parts: [call] } }] };
+    const encoding = openEncoding(openaiChat, ollamaChat);
+    const body = encoder.encodeResponse(response, encoding);
+    const written = [{ id: "c", function: { name: "f", arguments: { input: '{"a": ' } } }];
+    expect(body).toMatchObject({ message: { tool_calls: written } });
+    const told = [["choices/0/message/parts/0/arguments", "approximated"]];
+    expect(encoding.losses.map(({ path, reason }) => [path.join("/"), reason])).toEqual(told);
+    const { lines, losses } = stream([
+      { type: "part_start", choice: 0, part: 0, value: { type: "tool_call", id: "c", name: "f" } },
+      { type: "part_delta", choice: 0, part: 0, text: '{"a": ' },
+      { type: "choice_end", choice: 0, finishReason: { unified: "length", raw: "length" } },
+    ]);
+    expect(lines[0]).toMatchObject({ message: { tool_calls: written } });
+    expect(losses.map(({ path, reason }) => [path.join("/"), reason])).toEqual(told);
   });
 
   it("have OpenAI's log probabilities, and make up no durations", () => {
@@ -287,7 +309,10 @@ describe("Ollama's streams", () => {
       const [facts, expected] = [factsOf(target.answer), factsOf(source.answer)];
       const isTold = losses.some(({ path }) => path.at(-1) === "finishReason");
       const isCalled = expected.finish === "stop" && expected.calls.length > 0;
-      expect({ ...facts, finish: isTold || isCalled ? expected.finish : facts.finish }, one.id).toEqual(expected);
+      expect({ ...facts, finish: isTold || isCalled ? expected.finish : facts.finish }, one.id).toEqual({
+        ...expected,
+        calls: inObjects(expected.calls),
+      });
     }
     expect(made).toBeGreaterThan(5);
   });

@@ -1,48 +1,12 @@
 // Histories of other dialects as input items of the Responses API: order, calls and their results, media, reasoning.
 // Numbers in names are those of the list of real bugs that the project keeps.
 import { describe, expect, it } from "vitest";
-import type { InferenceRequest, Part } from "../../../../src/canonical/index.ts";
-import type { DialectId } from "../../../../src/dialects/dialect.ts";
-import { Encoding } from "../../../../src/dialects/encoding.ts";
-import { openaiResponses } from "../../../../src/dialects/openai-responses/index.ts";
+import type { Part } from "../../../../src/canonical/index.ts";
 import { SidecarError } from "../../../../src/errors.ts";
+import { assistant, call, encodeForResponses as encode, text, user } from "../../../support/responses-encoding.ts";
 
 type Json = Record<string, unknown>;
 
-const { encoder } = openaiResponses;
-if (encoder === undefined) throw new Error("no encode half");
-
-function encode(request: Partial<InferenceRequest>, source: DialectId = "openai-chat") {
-  const encoding = new Encoding({
-    source,
-    target: "openai-responses",
-    model: "gpt-5",
-    exchangeId: "0123456789abcdef0123456789abcdef",
-    epochSeconds: 1_700_000_000,
-    toolResultParts: (response) =>
-      Array.isArray(response)
-        ? (response as Part[])
-        : response === null
-          ? []
-          : [{ type: "text", content: String(response) }],
-  });
-  const whole: InferenceRequest = { stream: false, messages: [], ...request };
-  const body = encoder?.encodeRequest(whole, encoding) ?? {};
-  encoding.loseLeftovers(whole);
-  return { body, losses: encoding.losses.map(({ path, reason }) => [path.join("/"), reason]) };
-}
-
-const text = (content: string): Part => ({ type: "text", content });
-const user = (...parts: Part[]) => ({ role: "user", parts });
-const assistant = (...parts: Part[]) => ({ role: "assistant", parts });
-const call = (id: string | undefined, name: string, args: unknown, extensions?: Json): Part =>
-  ({
-    type: "tool_call",
-    ...(id === undefined ? {} : { id }),
-    name,
-    arguments: args,
-    ...(extensions === undefined ? {} : { extensions }),
-  }) as Part;
 const result = (id: string | undefined, response: unknown, extensions?: Json) =>
   ({
     role: "tool",

@@ -114,9 +114,9 @@ describe("rerank errors and streams", () => {
     expect(rerank.decodeError({ data: [], usage: {} })).toBeUndefined();
   });
 
-  it("writes Cohere's shape", () => {
+  it("writes Cohere's shape, with Voyage's member", () => {
     const error = new SidecarError("overloaded", "too much", { details: { limit: 3 } });
-    const body = { id: "r1", message: "too much", code: "overloaded", details: { limit: 3 } };
+    const body = { id: "r1", message: "too much", detail: "too much", code: "overloaded", details: { limit: 3 } };
     expect(rerank.encodeError(error, "r1")).toEqual(body);
     expect(rerank.encodeStreamError(error, "r1")).toBe(`data: ${JSON.stringify(body)}\n\n`);
   });

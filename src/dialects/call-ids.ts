@@ -1,11 +1,11 @@
-// Room dialects, anthropic-messages: which tool result answers which call, by ids that the API takes.
+// Room dialects: which tool result answers which call, for targets that restrict ids and refuse what does not match.
 // Invariant: a call and its result get the same id; a result that answers no call is refused.
 
-import type { ToolCallPart, ToolCallResponsePart } from "../../canonical/index.ts";
-import { SidecarError } from "../../errors.ts";
-import type { CanonicalPath, Encoding } from "../encoding.ts";
-import { safeId } from "../names.ts";
-import { formatPointer } from "../translation.ts";
+import type { ToolCallPart, ToolCallResponsePart } from "../canonical/index.ts";
+import { SidecarError } from "../errors.ts";
+import type { CanonicalPath, Encoding } from "./encoding.ts";
+import { safeId } from "./names.ts";
+import { formatPointer } from "./translation.ts";
 
 interface KnownCall {
   /** As the source has it; absent where it gave none (Gemini, Ollama). */
@@ -15,16 +15,26 @@ interface KnownCall {
   isAnswered: boolean;
 }
 
+/** Whose ids they are to be: up to 64 letters, digits, `_` and `-`. */
+export interface IdTaker {
+  /** In front of an id made for a call that the source gave none. */
+  prefix: string;
+  /** The provider's name, for what is told. */
+  name: string;
+}
+
 /** The calls of one conversation, in order. */
 export class CallIds {
   readonly #encoding: Encoding;
+  readonly #taker: IdTaker;
   readonly #calls: KnownCall[] = [];
 
-  constructor(encoding: Encoding) {
+  constructor(encoding: Encoding, taker: IdTaker) {
     this.#encoding = encoding;
+    this.#taker = taker;
   }
 
-  /** Names of all tools called. */
+  /** Names of all tools called, as the source has them. */
   get names(): string[] {
     return [...new Set(this.#calls.map(({ name }) => name))];
   }
@@ -36,9 +46,10 @@ export class CallIds {
 
   /** The id of a call in the target's words. */
   open({ id: sourceId, name }: ToolCallPart, path: CanonicalPath): string {
-    const id = sourceId === undefined ? this.#encoding.makeId("toolu_", this.#calls.length) : safeId(sourceId);
+    const { prefix, name: taker } = this.#taker;
+    const id = sourceId === undefined ? this.#encoding.makeId(prefix, this.#calls.length) : safeId(sourceId);
     if (sourceId !== undefined && id !== sourceId) {
-      this.#encoding.lose([...path, "id"], "approximated", "the id has characters that Anthropic refuses", "tuning");
+      this.#encoding.lose([...path, "id"], "approximated", `the id has characters that ${taker} refuses`, "tuning");
     }
     this.#calls.push({ sourceId, id, name, isAnswered: false });
     return id;
