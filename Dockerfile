@@ -16,7 +16,7 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/
     node scripts/ensure-install.mjs
 COPY rolldown.config.ts ./
 COPY src src
-RUN npm run --silent build && mkdir /app && cp dist/outrider.mjs dist/outrider-aws.mjs /app/ && cp "$(node_modules/.bin/node -p process.execPath)" /app/node
+RUN npm run --silent build && mkdir /app && cp dist/outrider.mjs dist/outrider-aws.mjs dist/outrider-policy.mjs /app/ && cp "$(node_modules/.bin/node -p process.execPath)" /app/node
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="outrider" \

@@ -1,4 +1,5 @@
-// Bundles the program into one ESM file, dist/outrider.mjs, and AWS's libraries into another, dist/outrider-aws.mjs.
+// Bundles the program into one ESM file, dist/outrider.mjs; beside it AWS's libraries, dist/outrider-aws.mjs, and the thread that
+// parses large policies, dist/outrider-policy.mjs.
 import http from "node:http";
 import https from "node:https";
 import { fileURLToPath } from "node:url";
@@ -105,6 +106,12 @@ export default defineConfig([
     input: "src/main.ts",
     plugins: [bareHttp, pricesAsJson, apart, asciiOnly],
     output: { ...output, file: "dist/outrider.mjs", banner: "#!/usr/bin/env node" },
+  },
+  {
+    ...shared,
+    input: "src/policy/parse-thread.ts",
+    plugins: [asciiOnly],
+    output: { ...output, file: "dist/outrider-policy.mjs" },
   },
   {
     ...shared,

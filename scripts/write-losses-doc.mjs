@@ -50,6 +50,17 @@ Fields that only one dialect has, and no line here, are losses toward every othe
 |---|${targets.map(() => "---|").join("")}
 ${rows.join("\n")}
 
+## Media at addresses
+
+Some dialects take images and documents only as bytes: \`gemini-generate-content\` (but for Google's own addresses), \`bedrock-converse\` (but for
+\`s3://\`), \`ollama-chat\` (images), and \`openai-chat\` (documents and audio). Nothing is fetched for them unless the option
+\`media.fetch.hosts\` lists the address's host (\`media.example.com\`, \`*.example.com\`, \`*\` for any public one; port 443 over https, or as in
+\`name:8443\` and \`http://name\`): then Outrider fetches it and sends the bytes, and tells that as \`moved\`. A host whose addresses are private must be
+in \`media.fetch.privateHosts\` by its exact name; link-local addresses and machines' metadata are never asked. The name is resolved once and
+what was checked is dialled. No redirect is followed, no credential, cookie or header of the client's goes along, and the answer must have no
+content coding and be of the part's kind. At most \`media.fetch.maxItems\` addresses of \`media.fetch.maxBytes\` in \`media.fetch.timeoutMs\` each, and
+\`limits.maxBodyBytes\` together. What is not fetched is lost as before, a 422 unless \`losses.semantic\` says \`report\`, with the reason beside the pointer.
+
 ## Embeddings
 
 Embeddings go from any of these dialects to any other. Each input must be a text: lists of tokens, images and sound answer 422, and so do

@@ -30,6 +30,7 @@ export const errorTable = {
   operation_unsupported: client(404),
   key_invalid: client(401),
   client_disconnected: client(0),
+  superseded: { source: "sidecar", httpStatus: 0, retryable: false },
   model_denied: policy(403),
   policy_unavailable: policy(503, true),
   budget_exhausted: policy(429),

@@ -44,7 +44,8 @@ export type CredentialReference = z.infer<typeof credentialReference>;
 const addressPart = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/);
 const addressPartTitle = "a name of letters, digits, -, _ and .";
 
-const providerOptions = z.strictObject({
+/** What options and policy both may say of a provider. */
+export const providerOptionsSchema = z.strictObject({
   baseUrl: httpUrl.optional().meta({
     title: "an http or https URL",
     description: "What this provider's SDKs call their base URL",
@@ -69,7 +70,98 @@ export const captureModes = ["none", "span", "event", "both"] as const;
 /** Whether message content goes into telemetry, and where. */
 export type CaptureMode = (typeof captureModes)[number];
 
+export const propagateModes = ["auto", "always", "never"] as const;
+
+/** Whether a loss stops a translation. */
+export const lossRuleSchema = z.enum(["reject", "report"]);
+
 const usdPerMillion = z.number().min(0);
+
+/** A price that a person wrote, which wins over the catalogue. */
+export const priceOverrideSchema = z.strictObject({
+  provider: z.string().min(1),
+  model: z.string().min(1).meta({ description: "Model name; `*` at the end matches any rest" }),
+  inputUsdPerMillion: usdPerMillion,
+  outputUsdPerMillion: usdPerMillion,
+  cacheReadUsdPerMillion: usdPerMillion.optional(),
+  cacheWriteUsdPerMillion: usdPerMillion.optional(),
+});
+
+// A policy decides where credentials go: nothing on the way may read or change it.
+const policyUrl = z.url({ protocol: /^https?$/ }).refine(
+  (text) => {
+    const { protocol, hostname, username, password } = new URL(text);
+    const isLoopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+    return (protocol === "https:" || isLoopback) && username === "" && password === "";
+  },
+  { error: "not https" },
+);
+
+const hostName = /[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?/.source;
+const hostAddress = /\[[0-9a-f:.]+\](?::\d{1,5})?/.source;
+
+/** A host as `proxy/media-host.ts` reads it: what may not go unencrypted has no scheme, what has one is exact. */
+function hostPattern(forms: string): z.ZodType<string, string> {
+  const isHost = (text: string): boolean => URL.canParse(text.includes("://") ? text : `https://${text}`);
+  return z
+    .string()
+    .regex(new RegExp(`^(?:${forms})$`, "i"))
+    .refine(isHost, { error: "not a host" });
+}
+
+const exactHost = `(?:http://)?(?:${hostName}|${hostAddress})`;
+const mediaHost = hostPattern(`\\*|\\*\\.${hostName}|${exactHost}`).meta({
+  title: "a host as name, name:port, http://name, *.name or *",
+});
+const privateMediaHost = hostPattern(exactHost).meta({ title: "a host as name, name:port or http://name" });
+
+const policyOptions = z
+  .strictObject({
+    url: policyUrl.optional().meta({
+      title: "an https URL, or an http one on loopback, without user name",
+      description: "Where the policy document is pulled from",
+    }),
+    file: z.string().min(1).optional().meta({
+      title: "the path of a file",
+      description: "File that holds the policy document; read again when it changes. Instead of `policy.url`",
+    }),
+    pollSeconds: z.number().min(1).max(3600).default(30).meta({
+      description: "Time between two pulls, give or take 20 %; up to 5 minutes while the endpoint fails",
+    }),
+    required: z.boolean().default(true).meta({
+      description: "Not ready until a policy was loaded from any source; false: begin with the options alone",
+    }),
+    token: credentialReference.optional().meta({
+      title: "{env: NAME} or {file: PATH}",
+      description: "Bearer token for the endpoint",
+    }),
+    publicKeys: z.array(z.string().min(1)).min(1).optional().meta({
+      description:
+        "JWKS files of Ed25519 public keys, read at start; with them, a policy that none of them signed is refused",
+    }),
+    cacheDir: z.string().min(1).optional().meta({
+      title: "the path of a folder",
+      description: "Keeps the last good policy for a start while the endpoint is down; without it there is no copy",
+    }),
+    mtls: z
+      .strictObject({
+        cert: z.string().min(1).optional().meta({
+          title: "the path of a file",
+          description: "Client certificate for the endpoint, PEM; with `policy.mtls.key`",
+        }),
+        key: z.string().min(1).optional().meta({
+          title: "the path of a file",
+          description: "Its private key, PEM",
+        }),
+        ca: z.string().min(1).optional().meta({
+          title: "the path of a file",
+          description: "Authorities that may sign the endpoint's certificate, PEM; default: the machine's",
+        }),
+      })
+      .optional(),
+  })
+  .refine(({ url, file }) => url === undefined || file === undefined, { error: "both url and file" })
+  .meta({ title: "url or file, not both" });
 
 /** Everything that can be set, with its default and description; docs/options.md and schemas/options.schema.json are made from it. */
 export const optionsSchema = z.strictObject({
@@ -83,8 +175,9 @@ export const optionsSchema = z.strictObject({
     description: "Address of the read-only admin pages",
   }),
   app: z.string().min(1).optional().meta({ description: "Name of the service beside Outrider (`outrider.app`)" }),
-  providers: z.record(z.string(), providerOptions).default({}),
+  providers: z.record(z.string(), providerOptionsSchema).default({}),
   credentials: z.record(z.string(), credentialReference).default({}),
+  policy: policyOptions.prefault({}),
   telemetry: z
     .strictObject({
       capture: z.enum(captureModes).default("none").meta({
@@ -96,34 +189,50 @@ export const optionsSchema = z.strictObject({
       requestUsage: z.boolean().default(true).meta({
         description: "Ask for usage on streamed chat when the client did not, and take the extra frame out again",
       }),
-      propagate: z.enum(["auto", "always", "never"]).default("auto").meta({
+      propagate: z.enum(propagateModes).default("auto").meta({
         description: "Send `traceparent` to providers; auto: only to loopback and private addresses",
       }),
     })
     .prefault({}),
   losses: z
     .strictObject({
-      semantic: z.enum(["reject", "report"]).default("reject").meta({
+      semantic: lossRuleSchema.default("reject").meta({
         description: "What to do when a translation would lose what was asked: tools, output format, media, history",
       }),
-      tuning: z.enum(["reject", "report"]).default("report").meta({
+      tuning: lossRuleSchema.default("report").meta({
         description: "What to do when it would lose what only tunes the answer: seed, penalties, metadata, cache hints",
       }),
+    })
+    .prefault({}),
+  media: z
+    .strictObject({
+      fetch: z
+        .strictObject({
+          hosts: z.array(mediaHost).default([]).meta({
+            description:
+              "Hosts on the public Internet that media may be fetched from for a provider that takes only bytes; `*`: any",
+          }),
+          privateHosts: z.array(privateMediaHost).default([]).meta({
+            description: "The same for hosts with private addresses, by their exact names",
+          }),
+          maxBytes: z.int().min(1).max(104_857_600).default(10_485_760).meta({
+            description: "Largest medium; all of one call together are no larger than `limits.maxBodyBytes`",
+          }),
+          maxItems: z.int().min(1).max(64).default(8).meta({ description: "Most addresses fetched for one call" }),
+          timeoutMs: z
+            .int()
+            .min(1)
+            .max(60_000)
+            .default(5000)
+            .meta({ description: "To fetch one, from its name to its last byte" }),
+        })
+        .prefault({}),
     })
     .prefault({}),
   prices: z
     .strictObject({
       overrides: z
-        .array(
-          z.strictObject({
-            provider: z.string().min(1),
-            model: z.string().min(1).meta({ description: "Model name; `*` at the end matches any rest" }),
-            inputUsdPerMillion: usdPerMillion,
-            outputUsdPerMillion: usdPerMillion,
-            cacheReadUsdPerMillion: usdPerMillion.optional(),
-            cacheWriteUsdPerMillion: usdPerMillion.optional(),
-          }),
-        )
+        .array(priceOverrideSchema)
         .default([])
         .meta({ description: "Prices in USD per million tokens that win over the catalogue" }),
     })

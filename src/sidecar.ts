@@ -1,21 +1,25 @@
 // Composition root, and the library entry: builds every room from options and gives one thing to start and stop.
 // Invariant: two sidecars in one process share nothing.
 
+import { randomUUID } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import { SidecarError } from "./errors.ts";
 import { createInspector } from "./inspect/index.ts";
 import type { Options } from "./options.ts";
-import { createAuthorizers, createCredentials, createProviders } from "./providers/index.ts";
+import { createPolicyStore, type PolicyEvent, type PolicyStore } from "./policy/index.ts";
+import { createAuthorizers, createCredentials } from "./providers/index.ts";
 import {
   createAdminServer,
   createDataServer,
   createGuard,
   createTunnels,
   createUpstream,
+  explainCall,
   type Rooms,
   runExchange,
 } from "./proxy/index.ts";
 import type { ExchangeRecord } from "./record/index.ts";
+import { createHealth } from "./routing/index.ts";
 import { createPricer } from "./spend/index.ts";
 import { createTelemetry, type TelemetryAccounting } from "./telemetry/index.ts";
 
@@ -59,13 +63,13 @@ const closeMs = 1000;
 
 /**
  * Builds a sidecar; nothing is opened before `listen`.
- * @throws OptionsError for providers or credentials that make no sense
+ * @throws OptionsError for providers, credentials or a source of policy that make no sense
  */
 export function createSidecar({ options, environment, version, log, onExchange }: SidecarSettings): Sidecar {
   const clock = systemClock;
-  const providers = createProviders({ options, environment });
   const credentials = createCredentials({ options, environment, clock });
   const pricer = createPricer(options.prices.overrides);
+  const instanceId = randomUUID();
   const inspector = createInspector({ capacity: inspectorCapacity });
   const telemetry = createTelemetry({
     options: options.telemetry,
@@ -73,14 +77,31 @@ export function createSidecar({ options, environment, version, log, onExchange }
     environment,
     clock,
     version,
+    instanceId,
     log,
     isKnownModel: (providerId, model) => {
+      const { providers, pricer, routing } = policy.current;
       const provider = providers.get(providerId);
-      return provider !== undefined && pricer.knows(provider, model, clock.epochMs());
+      if (provider === undefined) return false;
+      return pricer.knows(provider, model, clock.epochMs()) || routing?.models.has(`${providerId}/${model}`) === true;
     },
   });
+  const policy: PolicyStore = createPolicyStore({
+    options,
+    environment,
+    clock,
+    random: Math.random,
+    instanceId,
+    pricer,
+    onEvent: (event) => {
+      telemetry.reportPolicy(event);
+      logPolicyEvent(log, event);
+    },
+    onReload: (outcome) => telemetry.countPolicyReload(outcome),
+  });
+  telemetry.watchPolicy(() => policy.status());
   const upstream = createUpstream({
-    connectTimeoutMs: options.timeouts.connectMs,
+    connectTimeoutMs: () => policy.current.timeouts.connectMs,
     maxConnections: options.limits.maxConnections,
   });
 
@@ -93,10 +114,10 @@ export function createSidecar({ options, environment, version, log, onExchange }
     app: options.app ?? environment["OTEL_SERVICE_NAME"],
     clock,
     guard: createGuard(options.hosts),
-    providers,
+    policy,
+    health: createHealth(clock, Math.random),
     credentials,
     authorizers: createAuthorizers({ environment, clock }),
-    pricer,
     telemetry,
     upstream,
     tunnels,
@@ -125,7 +146,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     readiness: () => {
       const started = dataUrls.length > 0;
       if (draining) return { started, ready: false, reason: "draining" };
-      return started ? { started, ready: true } : { started, ready: false, reason: "not listening yet" };
+      return started ? { started, ...policy.readiness() } : { started, ready: false, reason: "not listening yet" };
     },
     inspector,
     exposition: () => telemetry.exposition(),
@@ -134,7 +155,15 @@ export function createSidecar({ options, environment, version, log, onExchange }
       version,
       listeners: dataUrls,
       exchanges: { ...exchanges, inFlight: exchanges.started - exchanges.ended },
+      policy: policy.status(),
     }),
+    explain: (question) =>
+      explainCall(question, {
+        snapshot: policy.pick(),
+        health: rooms.health,
+        credentials,
+        epochMs: () => clock.epochMs(),
+      }),
   });
 
   async function drain(): Promise<void> {
@@ -151,6 +180,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     if (!hurried) await drain();
     draining = true;
     isPastDrain = true;
+    policy.stop();
     // What is still under way gets its dialect's error, is written down, and only then loses its connection.
     const error = new SidecarError("draining", "Outrider is shutting down");
     upstream.abortAll(error);
@@ -166,12 +196,14 @@ export function createSidecar({ options, environment, version, log, onExchange }
   return {
     async listen() {
       const loading = pricer.load();
-      dataUrls = await data.listen();
       try {
+        await policy.start();
+        dataUrls = await data.listen();
         const adminUrl = await admin.listen();
         await loading;
         return { dataUrls, adminUrl };
       } catch (error) {
+        policy.stop();
         await Promise.all([data.close(), admin.close(), upstream.close(), telemetry.shutdown(0)]);
         throw error;
       }
@@ -183,6 +215,23 @@ export function createSidecar({ options, environment, version, log, onExchange }
     accounting: () => telemetry.accounting(),
   };
 }
+
+/** Loud where something is wrong, one line where a policy was taken. */
+function logPolicyEvent(log: Log, event: PolicyEvent): void {
+  const { type, ...fields } = event;
+  const message = policyMessages[type];
+  if (type === "applied") log.info(fields, message);
+  else if (type === "rolled_back") log.error(fields, message);
+  else log.warn(fields, message);
+}
+
+const policyMessages: Record<PolicyEvent["type"], string> = {
+  applied: "policy in force",
+  rejected: "policy refused; the one in force stays",
+  stale: "policy not confirmed by its source",
+  rolled_back: "policy candidate rolled back on this instance",
+  unsaved: "policy not saved on disk",
+};
 
 /** Polls until `condition` holds or `timeoutMs` are over. */
 async function waitUntil(condition: () => boolean, timeoutMs: number): Promise<void> {

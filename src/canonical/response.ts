@@ -38,5 +38,7 @@ export interface ProviderError {
   type?: string;
   code?: string;
   message: string;
+  /** How long the body asks to wait; headers ask apart from it. */
+  retryAfterMs?: number;
   extensions?: Extensions;
 }

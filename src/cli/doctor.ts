@@ -7,7 +7,8 @@ import { formatOptionsIssue, type Options, OptionsError } from "../options.ts";
 import { readCollectorEndpoints, type CollectorEndpoint } from "./collector.ts";
 import { listHeldCredentials } from "./held-credentials.ts";
 import { loadOptions } from "./load-options.ts";
-import { createPaint, type Paint } from "./exchange-line.ts";
+import { createPaint, type Paint, printable } from "./exchange-line.ts";
+import type { PolicyStatus } from "../policy/index.ts";
 import type { RunFlags } from "./run.ts";
 import { exitCodes, type Shell } from "./shell.ts";
 import { version } from "./version.ts";
@@ -78,6 +79,7 @@ async function checkListeners(options: Options): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (running !== undefined) {
     findings.push({ level: "good", text: `admin ${options.admin}: Outrider ${running.version} is running` });
+    if (running.policy !== undefined) findings.push(...describePolicyStatus(running.policy));
   } else {
     findings.push(await checkFree("admin", options.admin));
   }
@@ -92,7 +94,9 @@ async function checkListeners(options: Options): Promise<Finding[]> {
 }
 
 /** The Outrider whose admin port this is. The data plane is not asked: that would be an exchange. */
-async function askStatus(address: string): Promise<{ version: string; listeners: unknown[] } | undefined> {
+async function askStatus(
+  address: string,
+): Promise<{ version: string; listeners: unknown[]; policy: Partial<PolicyStatus> | undefined } | undefined> {
   try {
     const { body } = await request(`http://${reachable(address)}/status`, {
       headersTimeout: timeoutMs,
@@ -100,11 +104,41 @@ async function askStatus(address: string): Promise<{ version: string; listeners:
     });
     const status = await body.json();
     return typeof status === "object" && status !== null && "version" in status && "listeners" in status
-      ? { version: String(status.version), listeners: Array.isArray(status.listeners) ? status.listeners : [] }
+      ? {
+          version: String(status.version),
+          listeners: Array.isArray(status.listeners) ? status.listeners : [],
+          policy: "policy" in status ? (status.policy as Partial<PolicyStatus>) : undefined,
+        }
       : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Nothing for a sidecar that obeys its options alone. */
+function describePolicyStatus({
+  version,
+  source,
+  place,
+  ageSeconds,
+  problem,
+  unsaved,
+  candidate,
+}: Partial<PolicyStatus>): Finding[] {
+  if (source === undefined || (source === "options" && place === undefined)) return [];
+  const age = ageSeconds === undefined ? "" : `, confirmed ${Math.round(ageSeconds)} s ago`;
+  const inForce = source === "options" ? "none yet" : `${version} (from ${source}${age})`;
+  const warnings = [
+    ...(problem === undefined
+      ? []
+      : [`policy${problem.version === undefined ? "" : ` ${problem.version}`}: ${problem.outcome}: ${problem.reason}`]),
+    ...(unsaved === undefined ? [] : [unsaved]),
+    ...(candidate?.state === "rolled_back" ? [`policy candidate ${candidate.version} was rolled back here`] : []),
+  ];
+  return [
+    { level: source === "options" ? "warning" : "good", text: printable(`policy ${inForce}`) },
+    ...warnings.map((text): Finding => ({ level: "warning", text: printable(text) })),
+  ];
 }
 
 /** `url` as `/status` names a listener: with the address that was bound, which for `localhost` is a number. */

@@ -12,7 +12,15 @@ const maxFileBytes = 8 * 1024 * 1024;
  * @throws OptionsError `unreadable` when the file cannot be read; else with line and column of what is wrong
  */
 export function readOptionsFile(file: string): Record<string, unknown> {
-  const text = decodeFile(file, readBytes(file));
+  return parseOptionsText(file, readFileBytes(file));
+}
+
+/**
+ * Parses what `readFileBytes` gave. An empty file gives an empty object.
+ * @throws OptionsError with line and column of what is wrong
+ */
+export function parseOptionsText(file: string, bytes: Buffer): Record<string, unknown> {
+  const text = decodeFile(file, bytes);
   const lines = new LineCounter();
   const document = parseDocument(text, { version: "1.2", prettyErrors: false, lineCounter: lines });
   const problems = [...document.errors, ...document.warnings];
@@ -42,7 +50,11 @@ export function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function readBytes(file: string): Buffer {
+/**
+ * A document's bytes, 8 MiB at the most.
+ * @throws OptionsError `unreadable`
+ */
+export function readFileBytes(file: string): Buffer {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);

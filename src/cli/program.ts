@@ -8,7 +8,10 @@ import { checkFile, type CheckFlags } from "./check.ts";
 import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
 import { execCommand, type ExecFlags } from "./exec.ts";
+import { explain, type ExplainFlags } from "./explain.ts";
+import { importLitellm, type ImportFlags } from "./import-litellm.ts";
 import { splitList } from "./option-environment.ts";
+import { addPolicyCommand } from "./policy.ts";
 import { type RunFlags, runSidecar } from "./run.ts";
 import { exitCodes, type Shell } from "./shell.ts";
 import { simulate } from "./simulate.ts";
@@ -74,12 +77,55 @@ function buildProgram(shell: Shell, finish: (exitCode: number) => void): Command
 
   program
     .command("check")
-    .description("validate an options file: exit 0 valid, 1 invalid, 2 unreadable")
+    .description("validate an options or a policy file: exit 0 valid, 1 invalid, 2 unreadable")
     .argument("<file>")
     .option("--options", "take it for options, whatever it says")
     .option("--policy", "take it for a policy, whatever it says")
-    .addHelpText("after", example("outrider check outrider.yaml"))
-    .action((file: string, flags: CheckFlags) => finish(checkFile(file, flags, shell)));
+    .option("--config <file>", "options of the sidecars that are to obey the policy: their providers count too")
+    .option("--keys <jwks>", "the policy must be signed by one of these public keys")
+    .addHelpText("after", example("outrider check outrider.yaml", "outrider check policy.jws --keys jwks.json"))
+    .action(async (file: string, flags: CheckFlags) => finish(await checkFile(file, flags, shell)));
+
+  program
+    .command("explain")
+    .description("what policy would do with a call: what matches, who is tried in which order, who is not and why")
+    .requiredOption("--model <name>", "the model as the client writes it")
+    .option("--policy <file>", "a policy document")
+    .option("--admin <address>", "or the admin port of a running sidecar: its policy, its targets' health")
+    .option("--config <file>", "with --policy: options file, for providers and credentials")
+    .option("--candidate", "with --policy: the document's candidate")
+    .option("--path <path>", "path as the client calls it; default: the dialect's own")
+    .option("--dialect <id>", "the client's wire format (default: openai-chat)")
+    .option("--operation <name>", "kind of call, e.g. chat, embeddings; default: the path's")
+    .option("--app <name>", "the service beside Outrider")
+    .option("--team <name>", "the team of the caller's key")
+    .option("--tag <name=value>", "a tag; again for more", collect)
+    .option("--needs <list>", "what the call needs: tools, images, structured")
+    .option("--tokens <number>", "input and output together")
+    .option("--session <id>", "for affinity")
+    .option("--no-fallback", "as with x-outrider-fallback: off")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      example(
+        "outrider explain --policy policy.yaml --model smart --tag env=dev --needs tools",
+        "outrider explain --admin 127.0.0.1:4142 --model smart",
+      ),
+    )
+    .action(async (flags: ExplainFlags) => finish(await explain(flags, shell)));
+
+  addPolicyCommand(program, shell, finish);
+
+  program
+    .command("import")
+    .description("turn another gateway's configuration into a policy")
+    .addHelpText("after", example("outrider import litellm config.yaml > policy.yaml"))
+    .command("litellm")
+    .description("a LiteLLM proxy's config.yaml; what could not be carried over goes to the standard error")
+    .argument("<file>")
+    .option("--options <file>", "write the credentials to be held as an options file, by reference")
+    .addHelpText("after", example("outrider import litellm config.yaml --options outrider.yaml > policy.yaml"))
+    .action(async (file: string, flags: ImportFlags) => finish(await importLitellm(file, flags, shell)));
 
   const doctor = program
     .command("doctor")
@@ -107,12 +153,20 @@ function buildProgram(shell: Shell, finish: (exitCode: number) => void): Command
     .addHelpText("after", example("outrider translate --from anthropic --to openai < body.json"))
     .action(async (flags: TranslateFlags) => finish(await translateBody(flags, process.stdin, shell)));
 
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command
       .exitOverride()
       .configureOutput({ writeOut: shell.out, writeErr: shell.error, outputError: () => undefined });
   }
   return program;
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+function collect(text: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), text];
 }
 
 function optionFlags(command: Command): Command {
@@ -139,6 +193,8 @@ function parsePort(text: string): number {
 function explainFailure(error: unknown, program: Command, args: readonly string[], shell: Shell): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return exitCodes.ok;
+    // A group without a command: its help was printed.
+    if (error.code === "commander.help") return exitCodes.misused;
     shell.error(
       `outrider: ${unknownCommand(error, program, args) ?? error.message.replace(/^error: /, "").replaceAll("\n", " ")}\n`,
     );

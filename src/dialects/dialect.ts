@@ -93,17 +93,27 @@ export interface FrameDecoder {
   readonly corrupt: boolean;
   /** Bytes of an unfinished frame have come. */
   readonly midFrame: boolean;
+  /** What comes next begins a frame as any other: bytes that were a whole frame before are one now. */
+  readonly isFresh: boolean;
 }
 
 /** Turns one stream's frames into canonical events; one object per stream. Never throws: what it cannot read becomes `unrecognized`. */
 export interface EventDecoder {
   push(frame: Frame): StreamEvent[];
+  /**
+   * The events of a frame's bytes where they can be told without cutting and parsing, because the frame is the one before it but for
+   * its text; undefined where it is to be pushed. Only for the bytes of one whole frame.
+   */
+  pushRepeated?(raw: Buffer): StreamEvent[] | undefined;
   /** The wire ended; gives the events that were held back. */
   end(): StreamEvent[];
 }
 
 /** Looks up a header of the answer by its lower-case name. */
 export type HeaderLookup = (name: string) => string | undefined;
+
+/** `facts`: nobody will look at content and extensions of the answer, so they may be left out where that changes nothing else. */
+export type AnswerDetail = "whole" | "facts";
 
 export interface Dialect {
   id: DialectId;
@@ -115,8 +125,9 @@ export interface Dialect {
   match(method: string, path: string): Operation | undefined;
   /** `body` is the parsed JSON object of the request. Wrongly typed fields are left to the provider to refuse: they stay in extensions. */
   decodeRequest(body: Record<string, unknown>, operation: Operation): InferenceRequest;
-  decodeResponse(body: Record<string, unknown>, operation: Operation): InferenceResponse;
-  eventDecoder(operation: Operation): EventDecoder;
+  /** `detail` is `whole` unless told. */
+  decodeResponse(body: Record<string, unknown>, operation: Operation, detail?: AnswerDetail): InferenceResponse;
+  eventDecoder(operation: Operation, detail?: AnswerDetail): EventDecoder;
   /** A provider's error body; undefined when the body has none of the dialect's error shapes. Bedrock names the type in a header. */
   decodeError(body: unknown, header?: HeaderLookup): ProviderError | undefined;
   /** Usage that only the answer's headers state (Bedrock); asked when the body stated none. */

@@ -11,6 +11,7 @@ import type {
   OutputFormat,
   Part,
   StreamEvent,
+  UriPart,
 } from "../canonical/index.ts";
 import type { DialectId } from "./dialect.ts";
 import { isJsonObject, type JsonObject } from "./json/fields.ts";
@@ -260,6 +261,8 @@ export interface DialectEncoder {
   toolResultParts: (response: unknown) => Part[];
   /** A request of this dialect as another one is to read it, part by part at the same places; absent: as it was decoded. */
   forOthers?: (request: InferenceRequest) => InferenceRequest;
+  /** Whether a part at this address can be sent only as its bytes; absent: addresses are taken, or such media is not taken at all. */
+  needsBytes?: (part: UriPart) => boolean;
   /** JSON pointer of a canonical path in a request body of this dialect; of its nearest ancestor where it has none of its own. */
   locate(path: CanonicalPath, body: JsonObject): string;
 }

@@ -3,6 +3,7 @@ export {
   dialectIds,
   type Dialect,
   type DialectId,
+  type AnswerDetail,
   type EventDecoder,
   type Frame,
   type FrameDecoder,

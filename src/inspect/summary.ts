@@ -56,7 +56,7 @@ const longestName = 200;
 /** Reduces a closed record to what may be shown. One literal, so that all summaries have one shape: this runs for every exchange. */
 export function summarize(record: ExchangeRecord): ExchangeSummary {
   const { http, groups, overheadMs, operation } = record;
-  const served = groups.at(-1);
+  const served = record.served ?? groups.at(-1);
   const cost = sumCost(groups);
   return {
     id: record.id,

@@ -10,6 +10,8 @@ import { inspectPage, type Inspector } from "../inspect/index.ts";
 import type { TelemetryAccounting } from "../telemetry/index.ts";
 import { createAdminGuard } from "./admin-guard.ts";
 import { createExchangeStreams } from "./admin-stream.ts";
+import type { Explanation, Question } from "./explain.ts";
+import { readQuestion } from "./explain-query.ts";
 import { ListenError, splitAddress } from "./server.ts";
 
 /** Whether the process takes traffic. `started` stays true once it was; `reason` says why `ready` is false. */
@@ -38,6 +40,8 @@ export interface AdminSettings {
   exposition: () => Promise<string>;
   accounting: () => TelemetryAccounting;
   status: () => SidecarStatus;
+  /** Under the policy that this process obeys now. Throws SidecarError for a call that nothing serves. */
+  explain: (question: Question) => Explanation;
 }
 
 export interface AdminServer {
@@ -117,6 +121,13 @@ export function createAdminServer(settings: AdminSettings): AdminServer {
         response.writeHead(200, { ...commonHeaders, "content-type": "text/event-stream" });
         if (request.method === "HEAD") response.end();
         else streams.open(request, response);
+      },
+    ],
+    [
+      "/explain",
+      (request, response) => {
+        const { searchParams } = new URL(request.url ?? "/", "http://localhost");
+        answerJson(response, 200, settings.explain(readQuestion(searchParams)));
       },
     ],
     [

@@ -4,25 +4,44 @@
 import type { Loss } from "../canonical/index.ts";
 import type { Dialect } from "../dialects/index.ts";
 import type { SidecarError } from "../errors.ts";
-import type { Cost, ExchangeRecord } from "../record/index.ts";
+import type { AttemptGroup, Cost, ExchangeRecord } from "../record/index.ts";
 import type { Responder } from "./wire.ts";
 
 const maxLossesInHeader = 20;
 
-/** `x-outrider-*` and `traceresponse` of this answer, as a flat list. */
-export function answerHeaders(record: ExchangeRecord, traceresponse: string): string[] {
+/** `x-outrider-*` and `traceresponse` of this answer, as a flat list; `group` is the one that answers. */
+export function answerHeaders(
+  record: ExchangeRecord,
+  traceresponse: string,
+  group = record.served ?? record.groups.at(-1),
+): string[] {
   const headers = ["x-outrider-request-id", record.id, "traceresponse", traceresponse];
-  const group = record.groups.at(-1);
   if (group !== undefined) {
-    const served = group.requestModel === undefined ? group.provider : `${group.provider}/${group.requestModel}`;
-    headers.push("x-outrider-served-by", headerSafe(served));
+    headers.push("x-outrider-served-by", formatTarget(group.provider, group.requestModel));
     let attempts = 0;
     for (const { attempts: sent } of record.groups) attempts += sent.length;
     headers.push("x-outrider-attempts", String(attempts));
   }
+  const fallbacks = formatFallbacks(record.groups);
+  if (fallbacks !== "") headers.push("x-outrider-fallback", fallbacks);
   if (record.losses.length > 0) headers.push("x-outrider-loss", formatLosses(record.losses));
   if (record.policyVersion !== undefined) headers.push("x-outrider-policy", record.policyVersion);
   return headers;
+}
+
+/** `a/m->b/n;reason=code, b/n->c/o;reason=code`; empty where nothing was replaced. */
+function formatFallbacks(groups: readonly AttemptGroup[]): string {
+  const shown: string[] = [];
+  for (const { replaces, provider, requestModel } of groups) {
+    if (replaces === undefined) continue;
+    const [from, to] = [formatTarget(replaces.provider, replaces.model), formatTarget(provider, requestModel)];
+    shown.push(`${from}->${to};reason=${replaces.reason}`);
+  }
+  return shown.join(", ");
+}
+
+function formatTarget(provider: string, model: string | undefined): string {
+  return headerSafe(model === undefined ? provider : `${provider}/${model}`);
 }
 
 /** Value of `x-outrider-cost`. */

@@ -8,10 +8,12 @@ import { createUsageFrameFilter, type Frame, type Framing, type UsageFrameFilter
 import { SidecarError } from "../errors.ts";
 import type { UpstreamAddress } from "../providers/index.ts";
 import type { AttemptGroup, WireAttempt } from "../record/index.ts";
+import { readRetryAfter } from "../routing/index.ts";
 import { answerHeaders, formatCost, formatError } from "./answer.ts";
 import { classifyAnswer } from "./classification.ts";
 import type { Exchange } from "./exchange.ts";
 import { findHeader, toUpstreamHeaders } from "./headers.ts";
+import { HeldResponder } from "./held-responder.ts";
 import { createObserver, type Observation, type Observer } from "./observer.ts";
 import type { OwnTime } from "./own-time.ts";
 import { mayPropagate } from "./propagation.ts";
@@ -20,6 +22,7 @@ import { priceObservation, redactQuery } from "./recording.ts";
 import { TranslatedAnswer } from "./translated-answer.ts";
 import type { TranslatedCall } from "./translated-call.ts";
 import { TranslatedRelay } from "./translated-relay.ts";
+import type { UpstreamControl } from "./upstream.ts";
 import type { Responder } from "./wire.ts";
 
 /** How long a client may take nothing before it is cut. */
@@ -33,24 +36,42 @@ export interface AttemptRequest {
   body: Buffer | Readable | undefined;
   heldCredential: boolean;
   usageRequested: boolean;
-  /** 0 for the first send; a resend uses a fresh connection. */
+  /** What the answer is written to. */
+  respond: Responder | HeldResponder;
+  /** 0 for the first send to this target. */
   resendCount: number;
+  /** A kept-alive connection died under the send before. */
+  freshConnection: boolean;
+  /** Given what ends it before its time. */
+  onStarted?: (abort: (reason: SidecarError) => void) => void;
+  /** How long it was waited for. */
+  retryDelayMs?: number | undefined;
   /** In the provider's dialect. */
   call: { dialect: Dialect; operation: Operation } | undefined;
   translated: TranslatedCall | undefined;
 }
 
+/** How an attempt ended. */
+export interface AttemptResult {
+  end: RelayEnd;
+  attempt: WireAttempt;
+  /** The provider's own word on when to come back, in milliseconds from now. */
+  retryAfterMs: number | undefined;
+}
+
 /** Sends and relays; resolves with the end, never rejects. */
-export async function sendAttempt(exchange: Exchange, request: AttemptRequest): Promise<RelayEnd> {
+export async function sendAttempt(exchange: Exchange, request: AttemptRequest): Promise<AttemptResult> {
   const { rooms, inbound, own } = exchange;
   const { clock, options } = rooms;
+  const { timeouts } = exchange.policy;
   const { group } = request;
   const attempt = openAttempt(exchange, request);
   const { traceparent, tracestate } = exchange.trace.openAttempt(group, attempt);
   const settings = new AttemptRelaySettings(exchange, request, attempt);
   const isRewritten = settings.isFiltered || request.translated !== undefined;
   const headers = toUpstreamHeaders(request.headers, isRewritten ? "identity" : undefined);
-  if (mayPropagate(options.telemetry.propagate, group.serverAddress)) {
+  const propagate = exchange.policy.telemetry.propagate ?? options.telemetry.propagate;
+  if (mayPropagate(propagate, group.serverAddress)) {
     headers.push("traceparent", traceparent);
     if (tracestate !== undefined) headers.push("tracestate", tracestate);
   }
@@ -66,13 +87,15 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
       method: inbound.method,
       headers,
       body,
-      firstByteTimeoutMs: options.timeouts.firstByteMs,
-      idleTimeoutMs: options.timeouts.idleMs,
-      freshConnection: request.resendCount > 0,
+      firstByteTimeoutMs: timeouts.firstByteMs,
+      idleTimeoutMs: timeouts.idleMs,
+      freshConnection: request.freshConnection,
     },
     relay,
   );
   relay.attach(control);
+  settings.awaitOutput(control, timeouts.firstTokenMs);
+  request.onStarted?.((reason) => control.abort(reason));
   const deadline = setTimeout(
     () => control.abort(new SidecarError("deadline_exceeded", "the exchange took longer than its deadline")),
     Math.max(exchange.deadlineMs - settings.startedMs, 0),
@@ -81,11 +104,12 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
   const end = await relay.ended;
   own.enter();
   clearTimeout(deadline);
+  settings.stopWaiting();
   attempt.durationMs = clock.nowMs() - settings.startedMs;
   if (end.error !== undefined) {
     attempt.failure = { code: end.error.code, source: end.error.source, message: end.error.message };
   }
-  return end;
+  return { end, attempt, retryAfterMs: settings.readRetryAfter(end) };
 }
 
 /** The body to send; one that is streamed through is counted, and keeps the length that the client announced. */
@@ -122,11 +146,16 @@ class AttemptRelaySettings implements RelaySettings {
   readonly #exchange: Exchange;
   readonly #group: AttemptGroup;
   readonly #filter: UsageFrameFilter | undefined;
+  /** Holds the answer back until the model says something. */
+  readonly #held: HeldResponder | undefined;
+  #firstToken: NodeJS.Timeout | undefined;
   #lastOutputMs = 0;
+  #errorHeaders: string[] | undefined;
 
   constructor(exchange: Exchange, request: AttemptRequest, attempt: WireAttempt) {
     const { inbound, own, record, rooms } = exchange;
-    this.respond = inbound.respond;
+    this.respond = request.respond;
+    this.#held = request.respond instanceof HeldResponder ? request.respond : undefined;
     this.attempt = attempt;
     this.own = own;
     this.call = request.call;
@@ -144,6 +173,40 @@ class AttemptRelaySettings implements RelaySettings {
     this.#filter = request.usageRequested ? createUsageFrameFilter() : undefined;
   }
 
+  /** Ends the attempt where a stream says nothing for so long. */
+  awaitOutput(control: UpstreamControl, firstTokenMs: number | undefined): void {
+    if (firstTokenMs === undefined || !this.streamRequested || this.call === undefined) return;
+    this.#firstToken = setTimeout(
+      () => control.abort(new SidecarError("upstream_first_token_timeout", "the provider's stream has no content yet")),
+      firstTokenMs,
+    );
+  }
+
+  stopWaiting(): void {
+    clearTimeout(this.#firstToken);
+    this.#firstToken = undefined;
+  }
+
+  /** Somebody waits for the first output: it must be seen as soon as it is there. */
+  get isAwaited(): boolean {
+    return this.#firstToken !== undefined || this.#held?.isHeld === true;
+  }
+
+  noteHead(status: number, rawHeaders: string[]): void {
+    if (status >= 400) this.#errorHeaders = rawHeaders;
+  }
+
+  /** The provider's own word on when to come back; undefined where it gave none. */
+  readRetryAfter(end: RelayEnd): number | undefined {
+    const rawHeaders = this.#errorHeaders ?? [];
+    const hintMs = end.kind === "failed" ? undefined : end.observation?.providerError?.retryAfterMs;
+    // Some tell the state of their limits with every answer, also with one that failed for another reason.
+    const isLimited = this.attempt.statusCode === 429;
+    const header = (name: string): string | undefined =>
+      isLimited || name.startsWith("retry-after") ? findHeader(rawHeaders, name) : undefined;
+    return readRetryAfter(header, this.#exchange.rooms.clock.epochMs(), hintMs);
+  }
+
   get isFiltered(): boolean {
     return this.#filter !== undefined;
   }
@@ -157,7 +220,7 @@ class AttemptRelaySettings implements RelaySettings {
   }
 
   createObserver({ status, rawHeaders, contentEncoding }: Head, framing: Framing | undefined): Observer {
-    const { telemetry, limits } = this.#exchange.rooms.options;
+    const { limits } = this.#exchange.rooms.options;
     const { dialect, operation } = this.call as NonNullable<AttemptRequest["call"]>;
     return createObserver({
       dialect,
@@ -166,14 +229,17 @@ class AttemptRelaySettings implements RelaySettings {
       framing,
       header: (name) => findHeader(rawHeaders, name),
       contentEncoding,
-      keepContent: telemetry.capture !== "none",
+      keepContent: this.#exchange.keepContent,
       translation: this.translation,
+      isAwaited: () => this.isAwaited,
       maxBodyBytes: limits.maxBodyBytes,
       onOutput: (atMs) => this.#noteOutput(atMs),
     });
   }
 
   answerHeaders(status: number, observation: Observation | undefined): string[] {
+    // Of an answer that is held the status is the client's only once it goes out.
+    if (this.#held === undefined) this.#exchange.record.http.statusCode = status;
     return headersOf(this.#exchange, this.#group, status, observation);
   }
 
@@ -191,6 +257,8 @@ class AttemptRelaySettings implements RelaySettings {
   }
 
   #noteOutput(atMs: number): void {
+    this.stopWaiting();
+    if (this.#held?.isHeld === true) this.#held.release();
     if (this.#lastOutputMs > 0) (this.#group.chunkGapsMs ??= []).push(atMs - this.#lastOutputMs);
     this.#lastOutputMs = atMs;
   }
@@ -199,7 +267,13 @@ class AttemptRelaySettings implements RelaySettings {
 /** A wire attempt in the record, as it begins. */
 export function openAttempt(
   exchange: Exchange,
-  { group, address, body, resendCount }: Pick<AttemptRequest, "group" | "address" | "body" | "resendCount">,
+  {
+    group,
+    address,
+    body,
+    resendCount,
+    retryDelayMs,
+  }: Pick<AttemptRequest, "group" | "address" | "body" | "resendCount" | "retryDelayMs">,
 ): WireAttempt {
   const attempt: WireAttempt = {
     reason: resendCount === 0 ? group.reason : "retry",
@@ -212,6 +286,7 @@ export function openAttempt(
     requestBytes: Buffer.isBuffer(body) ? body.length : 0,
     responseBytes: 0,
   };
+  if (retryDelayMs !== undefined) attempt.retryDelayMs = retryDelayMs;
   group.attempts.push(attempt);
   return attempt;
 }
@@ -223,9 +298,8 @@ function headersOf(
   observation: Observation | undefined,
 ): string[] {
   const { record, trace } = exchange;
-  record.http.statusCode = status;
   if (record.overheadMs !== undefined) record.overheadMs.firstByte = exchange.own.spentMs();
-  const headers = answerHeaders(record, trace.traceresponse);
+  const headers = answerHeaders(record, trace.traceresponse, group);
   if (status >= 400 || observation?.providerError !== undefined) {
     const code = classifyAnswer(status, observation?.providerError);
     headers.push("x-outrider-error", formatError({ code, source: "provider" }));

@@ -38,7 +38,7 @@ export interface ReadJson {
  * @throws SidecarError request_malformed
  */
 export function readCall(
-  inbound: Inbound,
+  inbound: Pick<Inbound, "header">,
   destination: CallDestination,
   body: Buffer,
   content: Buffer | undefined,

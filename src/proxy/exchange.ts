@@ -8,24 +8,25 @@ import type { Clock } from "../clock.ts";
 import type { Dialect } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { Options } from "../options.ts";
-import type { Authorizers, Credentials, Provider, Providers } from "../providers/index.ts";
-import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
-import type { Pricer } from "../spend/index.ts";
+import type { PolicySnapshot, PolicyStore } from "../policy/index.ts";
+import type { Authorizers, Credentials } from "../providers/index.ts";
+import type { ExchangeRecord } from "../record/index.ts";
+import type { Health } from "../routing/index.ts";
 import type { ExchangeTrace, Telemetry } from "../telemetry/index.ts";
 import { answerError } from "./answer.ts";
-import { type AttemptRequest, sendAttempt } from "./attempt.ts";
+import { sendAlong } from "./attempts.ts";
 import { type CallDestination, readCall } from "./call.ts";
 import { decodeContent, readCoding } from "./content-coding.ts";
 import type { Guard } from "./guard.ts";
-import { omitHeader, toTranslatedHeaders } from "./headers.ts";
 import { type Destination, matchIngress } from "./ingress.ts";
-import { needsWholeBody, prepareOutgoing } from "./outgoing.ts";
+import type { MediaFetch } from "./media-fetch.ts";
+import { needsWholeBody } from "./outgoing.ts";
 import { OwnTime } from "./own-time.ts";
-import { chooseTarget, placeCall } from "./placement.ts";
-import { closeRecord, openGroup, openRecord, settleGroup } from "./recording.ts";
+import { closeRecord, noteFailure, openRecord } from "./recording.ts";
 import { createRequestId } from "./request-id.ts";
+import { goWhereNamed, planRoute } from "./route.ts";
+import { placeFor, sendOnce } from "./sending.ts";
 import { readSteering } from "./steering.ts";
-import type { RelayEnd } from "./relay.ts";
 import { type Tunnels, tunnelWebSocket } from "./tunnel.ts";
 import type { Upstream } from "./upstream.ts";
 import type { Inbound } from "./wire.ts";
@@ -36,10 +37,11 @@ export interface Rooms {
   app: string | undefined;
   clock: Clock;
   guard: Guard;
-  providers: Providers;
+  policy: PolicyStore;
+  /** Of the targets, whatever the policy. */
+  health: Health;
   credentials: Credentials;
   authorizers: Authorizers;
-  pricer: Pricer;
   telemetry: Telemetry;
   upstream: Upstream;
   tunnels: Tunnels;
@@ -53,6 +55,8 @@ export interface Rooms {
 export interface Exchange {
   readonly inbound: Inbound;
   readonly rooms: Rooms;
+  /** In force when the exchange began; whatever is swapped meanwhile, this one counts. */
+  readonly policy: PolicySnapshot;
   readonly record: ExchangeRecord;
   readonly trace: ExchangeTrace;
   readonly own: OwnTime;
@@ -61,8 +65,14 @@ export interface Exchange {
   dialect: Dialect | undefined;
   /** On the monotonic clock. */
   deadlineMs: number;
+  /** The client wants no other target than the first. */
+  fallbackOff: boolean;
+  /** What was said may be kept: it goes into telemetry. */
+  readonly keepContent: boolean;
   /** Set once a call was read. */
   readWholeRequest: (() => InferenceRequest | undefined) | undefined;
+  /** Set once a call is placed, where the options let media be fetched. */
+  media?: MediaFetch;
 }
 
 /** Takes one request to its end. Never rejects. */
@@ -72,10 +82,11 @@ export async function runExchange(inbound: Inbound, rooms: Rooms): Promise<void>
   try {
     if (rooms.isClosing()) throw new SidecarError("draining", "Outrider is shutting down");
     rooms.guard(inbound);
-    const destination = matchIngress(inbound, rooms.providers);
+    const destination = matchIngress(inbound, exchange.policy.providers);
     // A WebSocket is no call, whatever its path is to a plain request.
     if (inbound.upgrade !== undefined) delete destination.call;
     address(exchange, destination);
+    requirePolicy(rooms.policy);
     steer(exchange);
     if (inbound.upgrade !== undefined) {
       await tunnelWebSocket(exchange, destination, inbound.upgrade);
@@ -90,6 +101,7 @@ export async function runExchange(inbound: Inbound, rooms: Rooms): Promise<void>
   } finally {
     own.leave();
     closeRecord(record, exchange.own, rooms.clock.nowMs() - exchange.startedMs);
+    rooms.policy.note(!isOurs(record.failure), exchange.policy.version);
     rooms.telemetry.close(record, exchange.trace);
     rooms.onClosed(record);
   }
@@ -100,15 +112,36 @@ function openExchange(inbound: Inbound, rooms: Rooms): Exchange {
   own.enter();
   const startedMs = rooms.clock.nowMs();
   const record = openRecord(inbound, createRequestId(), rooms.clock.epochMs(), rooms.app);
+  const policy = rooms.policy.pick();
+  const capture = policy.telemetry.capture ?? rooms.options.telemetry.capture;
   const traceparent = inbound.header("traceparent");
   const tracestate = inbound.header("tracestate");
   const trace = rooms.telemetry.open(record, {
     ...(traceparent === undefined ? {} : { traceparent }),
     ...(tracestate === undefined ? {} : { tracestate }),
+    capture,
   });
   record.traceId = trace.traceId;
-  const deadlineMs = startedMs + rooms.options.timeouts.totalMs;
-  return { inbound, rooms, record, trace, own, startedMs, dialect: undefined, deadlineMs, readWholeRequest: undefined };
+  if (policy.source !== "options") record.policyVersion = policy.version;
+  return {
+    inbound,
+    rooms,
+    policy,
+    record,
+    trace,
+    own,
+    startedMs,
+    dialect: undefined,
+    deadlineMs: startedMs + policy.timeouts.totalMs,
+    fallbackOff: false,
+    keepContent: capture !== "none",
+    readWholeRequest: undefined,
+  };
+}
+
+function requirePolicy(policy: PolicyStore): void {
+  const readiness = policy.readiness();
+  if (!readiness.ready) throw new SidecarError("policy_unavailable", readiness.reason);
 }
 
 function address(exchange: Exchange, { provider, call, path }: Destination): void {
@@ -127,7 +160,8 @@ function address(exchange: Exchange, { provider, call, path }: Destination): voi
 
 function steer(exchange: Exchange): void {
   const { record, inbound } = exchange;
-  const { tags, session, user, timeoutMs } = readSteering(inbound);
+  const { tags, session, user, timeoutMs, fallbackOff } = readSteering(inbound);
+  exchange.fallbackOff = fallbackOff;
   record.tags = tags;
   if (session !== undefined) record.session = session;
   if (user !== undefined) record.user = user;
@@ -147,35 +181,19 @@ async function readBody({ inbound, rooms, own, record, deadlineMs }: Exchange): 
 
 /** A call that a dialect understands: read, perhaps edited in place, sent, observed. */
 async function relayCall(exchange: Exchange, destination: CallDestination, body: Buffer): Promise<void> {
-  const { rooms, record } = exchange;
-  const { telemetry, losses } = rooms.options;
+  const { record } = exchange;
   const coding = readCoding(exchange.inbound.header("content-encoding"));
   const content = coding === undefined ? body : await readContent(exchange, body, coding);
-  const call = readCall(exchange.inbound, destination, body, content, telemetry.capture !== "none");
+  const call = readCall(exchange.inbound, destination, body, content, exchange.keepContent);
   exchange.readWholeRequest = call.readWhole;
   if (call.request !== undefined) {
     record.request = call.request;
     record.stream = call.request.stream;
   }
-  const placement = placeCall(exchange.inbound, call, chooseTarget(call, rooms), {
-    requestUsage: telemetry.requestUsage,
-    lossRules: losses,
-    exchangeId: record.id,
-    epochSeconds: Math.floor(rooms.clock.epochMs() / 1000),
-  });
-  const { translated, target, edited } = placement;
-  record.losses = placement.losses;
-  record.relayMode = translated === undefined ? (edited ? "splice" : "passthrough") : "translate";
-
-  const at =
-    translated === undefined ? destination : { ...destination, path: translated.path, query: translated.query };
-  await sendAndSettle(exchange, at, target.provider, target.model, {
-    body: placement.body,
-    contentDecoded: placement.contentDecoded,
-    usageRequested: placement.usageRequested,
-    call: translated === undefined ? destination.call : { dialect: translated.target, operation: translated.operation },
-    translated,
-  });
+  const { routing } = exchange.policy;
+  if (routing !== undefined) return sendAlong(exchange, call, planRoute(exchange, call, routing));
+  const placed = placeFor(exchange, call, goWhereNamed(exchange, call));
+  return sendOnce(exchange, placed instanceof Promise ? await placed : placed);
 }
 
 /** The body without its content coding; undefined when it cannot be read, which the record tells. */
@@ -191,58 +209,22 @@ async function relayUntouched(exchange: Exchange, destination: Destination): Pro
   const { inbound } = exchange;
   const readUpload = (): Promise<Buffer> | Readable =>
     needsWholeBody(destination.provider) ? readBody(exchange) : inbound.body();
-  await sendAndSettle(exchange, destination, destination.provider, undefined, {
+  await sendOnce(exchange, {
+    target: { provider: destination.provider, model: undefined },
+    destination,
     body: inbound.hasBody ? await readUpload() : undefined,
     contentDecoded: false,
     usageRequested: false,
     call: undefined,
     translated: undefined,
+    losses: [],
+    relayMode: "tunnel",
   });
 }
 
-/** One provider, its address and credential; sent, relayed, settled. */
-async function sendAndSettle(
-  exchange: Exchange,
-  destination: Destination,
-  provider: Provider,
-  model: string | undefined,
-  {
-    contentDecoded,
-    ...sending
-  }: Pick<AttemptRequest, "body" | "usageRequested" | "call" | "translated"> & { contentDecoded: boolean },
-): Promise<void> {
-  const { inbound } = exchange;
-  const { translated } = sending;
-  const clientHeaders =
-    translated === undefined ? inbound.rawHeaders : toTranslatedHeaders(inbound.rawHeaders, translated.headers);
-  const received = contentDecoded ? omitHeader(clientHeaders, "content-encoding") : [...clientHeaders];
-  const { body } = sending;
-  const prepared = prepareOutgoing(exchange, destination, provider, {
-    received,
-    body: Buffer.isBuffer(body) ? body : undefined,
-    dialect: sending.call?.dialect.id,
-  });
-  const outgoing = prepared instanceof Promise ? await prepared : prepared;
-  const group = openGroup(exchange, provider, model, outgoing.address);
-  const request = { ...sending, group, ...outgoing };
-  settle(exchange, group, await sendWithFreshRetry(exchange, request));
-}
-
-/** DESIGN §2.3: no retry of our own, but one fresh connection for a kept-alive socket that died before any byte. */
-async function sendWithFreshRetry(exchange: Exchange, request: Omit<AttemptRequest, "resendCount">): Promise<RelayEnd> {
-  const first = await sendAttempt(exchange, { ...request, resendCount: 0 });
-  const isRepeatable = request.body === undefined || Buffer.isBuffer(request.body);
-  if (first.kind !== "failed" || !first.staleConnection || !isRepeatable) return first;
-  return sendAttempt(exchange, { ...request, resendCount: 1 });
-}
-
-function settle(exchange: Exchange, group: AttemptGroup, end: RelayEnd): void {
-  settleGroup(exchange, group, end);
-  if (end.kind === "failed") throw end.error;
-  exchange.record.end = end.kind;
-  if (end.error !== undefined) {
-    exchange.record.failure = { code: end.error.code, source: end.error.source, message: end.error.message };
-  }
+/** A failure that another policy might not have had. */
+function isOurs(failure: ExchangeRecord["failure"]): boolean {
+  return failure?.source === "provider" || failure?.source === "sidecar";
 }
 
 /** Nothing reached the client yet: it gets our error, in its own dialect. */
@@ -252,7 +234,7 @@ function fail(exchange: Exchange, thrown: unknown): void {
     thrown instanceof SidecarError
       ? thrown
       : new SidecarError("internal", "an unexpected error inside Outrider", { cause: thrown });
-  record.failure = { code: error.code, source: error.source, message: error.message };
+  noteFailure(record, error);
   record.end = error.code === "client_disconnected" ? "client_aborted" : "error";
   if (record.end === "client_aborted" || inbound.respond.headSent) {
     inbound.respond.destroy();

@@ -23,7 +23,10 @@ export interface Destination {
 const azureVersion = /[?&]api-version=/;
 
 /** @throws SidecarError operation_unsupported; what the path may hold is checked where it is joined to the provider's base */
-export function matchIngress(inbound: Inbound, providers: Providers): Destination {
+export function matchIngress(
+  inbound: Pick<Inbound, "method" | "target" | "header">,
+  providers: Providers,
+): Destination {
   const { target } = inbound;
   const cut = target.indexOf("?");
   const fullPath = cut === -1 ? target : target.slice(0, cut);

@@ -11,6 +11,7 @@ import {
   type Usage,
 } from "../canonical/index.ts";
 import {
+  type AnswerDetail,
   createFrameDecoder,
   type Dialect,
   type EventDecoder,
@@ -37,6 +38,8 @@ export interface ObserverSettings {
   onOutput: (atMs: number) => void;
   /** Takes every event as it is read; an answer that is translated is not read in batches. */
   translation: AnswerReader | undefined;
+  /** The first output is waited for. */
+  isAwaited: () => boolean;
 }
 
 /** Who needs what an answer says, whether or not its content is kept. */
@@ -79,6 +82,11 @@ export interface Observer {
 /** One per wire attempt that answered. */
 export function createObserver(settings: ObserverSettings): Observer {
   return settings.framing === undefined ? new BodyObserver(settings) : new StreamObserver(settings, settings.framing);
+}
+
+/** A translation looks at everything. */
+function detailOf({ keepContent, translation }: ObserverSettings): AnswerDetail {
+  return keepContent || translation !== undefined ? "whole" : "facts";
 }
 
 /** Feeds decompressed bytes on; `done` settles when the last of them has come out. */
@@ -137,7 +145,7 @@ class StreamObserver implements Observer {
   constructor(settings: ObserverSettings, framing: Framing) {
     this.#settings = settings;
     this.#frames = createFrameDecoder(framing);
-    this.#events = settings.dialect.eventDecoder(settings.operation);
+    this.#events = settings.dialect.eventDecoder(settings.operation, detailOf(settings));
     this.#fold = createFold({ keepContent: settings.keepContent });
     if (settings.contentEncoding !== undefined) {
       this.#decompression = new Decompression(settings.contentEncoding, settings.maxBodyBytes, (bytes) => {
@@ -187,8 +195,8 @@ class StreamObserver implements Observer {
   #add(chunk: Buffer | Frame[], atMs: number): void {
     this.#batch.push(chunk);
     this.#batchTimes.push(atMs);
-    if (this.#settings.translation !== undefined || this.#batch.length >= batchChunks || this.#batchBytes >= batchBytes)
-      this.#readBatch();
+    const isFull = this.#batch.length >= batchChunks || this.#batchBytes >= batchBytes;
+    if (isFull || this.#settings.translation !== undefined || this.#settings.isAwaited()) this.#readBatch();
   }
 
   #readBatch(): void {
@@ -202,25 +210,43 @@ class StreamObserver implements Observer {
       const chunk = batch[index] as Buffer | Frame[];
       const atMs = times[index] as number;
       if (Array.isArray(chunk)) this.#decode(chunk, atMs);
-      else this.#decode(this.#frames.push(chunk), atMs);
+      else if (!this.#repeat(chunk, atMs)) this.#decode(this.#frames.push(chunk), atMs);
     }
+  }
+
+  /** Reads a chunk that is the frame before it but for its text; false where it is none and nothing was read. */
+  #repeat(chunk: Buffer, atMs: number): boolean {
+    if (!this.#frames.isFresh || chunk.length > batchBytes) return false;
+    try {
+      const events = this.#events.pushRepeated?.(chunk);
+      if (events === undefined) return false;
+      if (this.#take(events)) this.#settings.onOutput(atMs);
+    } catch {
+      this.#failed = true;
+    }
+    return true;
   }
 
   #decode(frames: Frame[], atMs: number): void {
     let output = false;
-    const { translation } = this.#settings;
     try {
-      for (const frame of frames) {
-        for (const event of this.#events.push(frame)) {
-          this.#fold.push(event);
-          translation?.push(event);
-          if (event.type === "part_delta" || event.type === "part_start") output = true;
-        }
-      }
+      for (const frame of frames) if (this.#take(this.#events.push(frame))) output = true;
     } catch {
       this.#failed = true;
     }
     if (output) this.#settings.onOutput(atMs);
+  }
+
+  /** Whether there is output of the model among them. */
+  #take(events: readonly StreamEvent[]): boolean {
+    let output = false;
+    const { translation } = this.#settings;
+    for (const event of events) {
+      this.#fold.push(event);
+      translation?.push(event);
+      if (event.type === "part_delta" || event.type === "part_start") output = true;
+    }
+    return output;
   }
 
   finish(): Promise<Observation> | Observation {
@@ -331,7 +357,7 @@ class BodyObserver implements Observer {
       if (status >= 400) {
         observation.providerError = dialect.decodeError(body, header);
       } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
-        const response = dialect.decodeResponse(body as Record<string, unknown>, operation);
+        const response = dialect.decodeResponse(body as Record<string, unknown>, operation, detailOf(this.#settings));
         translation?.readBody(body as Record<string, unknown>, response);
         observation.response = keepContent ? response : withoutContent(response);
         observation.usage = response.usage ?? dialect.decodeUsageHeaders?.(header, operation);

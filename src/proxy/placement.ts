@@ -14,7 +14,14 @@ import {
 import { SidecarError } from "../errors.ts";
 import { type Credentials, findOutputLimit, type Provider, type Providers } from "../providers/index.ts";
 import type { Call, CallDestination, ReadJson } from "./call.ts";
-import { findTarget, type LossRules, translateCall, type TranslatedCall } from "./translated-call.ts";
+import type { MediaFetch } from "./media-fetch.ts";
+import {
+  findTarget,
+  type LossRules,
+  translateCall,
+  type TranslatedCall,
+  type UntranslatedCall,
+} from "./translated-call.ts";
 import type { Inbound } from "./wire.ts";
 
 /** Who is to answer. */
@@ -53,10 +60,16 @@ export interface PlacementRooms {
   /** Of the exchange: 32 hex digits, and seconds since 1970. */
   exchangeId: string;
   epochSeconds: number;
+  media: MediaFetch | undefined;
 }
 
-/** @throws SidecarError operation_unsupported, request_lossy */
-export function placeCall(inbound: Inbound, call: Call, target: Target, rooms: PlacementRooms): Placement {
+/** A promise only where media must be fetched first. @throws SidecarError operation_unsupported, request_lossy, client_disconnected */
+export function placeCall(
+  inbound: Inbound,
+  call: Call,
+  target: Target,
+  rooms: PlacementRooms,
+): Placement | Promise<Placement> {
   const { json, destination } = call;
   if (json === undefined) return passWhole(call, target);
   const dialect = target.chosen ? findTargetAt(target, destination) : undefined;
@@ -139,8 +152,8 @@ function translate(
   { content, fields = parseObject(content) }: ReadJson,
   target: Target,
   dialect: Dialect,
-  { requestUsage, lossRules, exchangeId, epochSeconds }: PlacementRooms,
-): Placement {
+  { requestUsage, lossRules, exchangeId, epochSeconds, media }: PlacementRooms,
+): Placement | Promise<Placement> {
   const { model = "", provider } = target;
   const facts = {
     model,
@@ -156,19 +169,25 @@ function translate(
     asksForUsage: requestUsage && provider.usageOnRequest,
     header: inbound.header.bind(inbound),
   };
-  const translated = translateCall(call.dialect, dialect, told, facts, lossRules);
-  const { losses, path, query } = translated;
-  return {
-    target,
-    path,
-    query,
-    body: translated.body,
-    edited: true,
-    contentDecoded: content !== body,
-    usageRequested: false,
-    losses,
-    translated,
+  const finish = (filled: UntranslatedCall): Placement => {
+    const translated = translateCall(call.dialect, dialect, filled, facts, lossRules);
+    const { losses, path, query } = translated;
+    return {
+      target,
+      path,
+      query,
+      body: translated.body,
+      edited: true,
+      contentDecoded: content !== body,
+      usageRequested: false,
+      losses,
+      translated,
+    };
   };
+  const fetching = media?.forTarget(call.dialect, dialect, told);
+  return fetching === undefined
+    ? finish(told)
+    : fetching.then((fetched) => finish({ ...told, request: fetched.request, media: fetched }));
 }
 
 /** A path that names the model, with another one in its place: a segment of its own, or before a `:verb` (Google's). */

@@ -3,7 +3,8 @@
 
 import { estimateInputTokens, estimateTokens, type Usage } from "../canonical/index.ts";
 import type { Provider, UpstreamAddress } from "../providers/index.ts";
-import type { AttemptGroup, Cost, ExchangeRecord } from "../record/index.ts";
+import type { SidecarError } from "../errors.ts";
+import type { AttemptGroup, AttemptReason, Cost, ExchangeRecord, Replaced } from "../record/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Observation } from "./observer.ts";
 import type { OwnTime } from "./own-time.ts";
@@ -58,15 +59,17 @@ export function openRecord(inbound: Inbound, id: string, startedAtMs: number, ap
   return record;
 }
 
-/** A group of attempts at one provider and model, in the record and in the trace. */
+/** A group of attempts at one provider and model, in the record and in the trace; `replaces` another one where it is a fallback. */
 export function openGroup(
   exchange: Exchange,
-  provider: Provider,
-  model: string | undefined,
+  { provider, model }: { provider: Provider; model: string | undefined },
   { hostname, port }: UpstreamAddress,
+  replaces?: Replaced,
+  reason: AttemptReason = replaces === undefined ? "first" : "fallback",
 ): AttemptGroup {
   const group: AttemptGroup = {
-    reason: "first",
+    reason,
+    ...(replaces === undefined ? {} : { replaces }),
     provider: provider.id,
     providerName: provider.telemetryName,
     serverAddress: hostname,
@@ -97,7 +100,8 @@ export function priceUsage(
   usage: Usage,
   responseModel: string | undefined,
 ): Cost {
-  const { pricer, providers, clock } = exchange.rooms;
+  const { clock } = exchange.rooms;
+  const { pricer, providers } = exchange.policy;
   const provider = providers.get(group.provider) ?? { id: group.provider };
   group.cost = pricer.price({
     provider,
@@ -109,14 +113,21 @@ export function priceUsage(
 }
 
 /** Writes the end of a group: answer, usage, cost, failure. */
-export function settleGroup(exchange: Exchange, group: AttemptGroup, end: RelayEnd): void {
+export function settleGroup(
+  exchange: Exchange,
+  group: AttemptGroup,
+  end: RelayEnd,
+  error: SidecarError | undefined,
+): void {
   const { rooms, record } = exchange;
   group.durationMs = rooms.clock.epochMs() - group.startedAtMs;
   record.http.responseBytes = group.attempts.at(-1)?.responseBytes ?? 0;
-  if (end.error !== undefined) {
-    group.failure = { code: end.error.code, source: end.error.source, message: end.error.message };
-  }
+  if (error !== undefined) group.failure = { code: error.code, source: error.source, message: error.message };
   const observation = end.kind === "failed" ? undefined : end.observation;
+  if (error?.code === "superseded" && observation?.usage === undefined) {
+    settleCounted(exchange, group, countSuperseded(exchange, observation));
+    return;
+  }
   if (observation === undefined) {
     // An answer that nobody reads, such as sound: the request alone tells what it took.
     const isAnswered = end.kind === "complete" && (group.attempts.at(-1)?.statusCode ?? 500) < 300;
@@ -147,6 +158,16 @@ function settleCounted(exchange: Exchange, group: AttemptGroup, usage: Usage | u
   if (group.cost === undefined) priceUsage(exchange, group, usage, group.response?.model);
 }
 
+/** What an attempt cost that was cut off: its provider had the whole request, and wrote what it wrote. */
+function countSuperseded({ readWholeRequest }: Exchange, observation: Observation | undefined): Usage | undefined {
+  const request = readWholeRequest?.();
+  if (request === undefined) return undefined;
+  return {
+    inputTokens: estimateInputTokens(request),
+    outputTokens: estimateTokens(observation?.outputCharacters ?? 0),
+  };
+}
+
 /** The characters that a request wants spoken; undefined for any other. */
 function countRequest({ request }: ExchangeRecord): Usage | undefined {
   return request?.inputCharacters === undefined ? undefined : { inputCharacters: request.inputCharacters };
@@ -169,6 +190,16 @@ function estimateUsage({ record, readWholeRequest }: Exchange, observation: Obse
     inputTokens: estimateInputTokens(request),
     outputTokens: estimateTokens(observation.outputCharacters),
   };
+}
+
+/** The exchange ends in this error. */
+export function noteFailure(record: ExchangeRecord, { code, source, message }: SidecarError): void {
+  record.failure = { code, source, message };
+}
+
+/** A target of the plan that was not tried. */
+export function noteSkipped(record: ExchangeRecord, target: string, why: string): void {
+  (record.skippedTargets ??= []).push({ target, why });
 }
 
 /** Closes the record: its end, its duration and Outrider's own share of it. */

@@ -51,6 +51,7 @@ export interface RelaySettings {
   /** Value of the cost trailer. */
   costTrailer(observation: Observation): string | undefined;
   onFirstChunk(atMs: number): void;
+  noteHead(status: number, rawHeaders: string[]): void;
   /** What of the answer the client does not get. */
   noteLosses(losses: Loss[]): void;
   /** In whose words errors are written. */
@@ -110,6 +111,7 @@ export class Relay implements UpstreamHandler {
     own.enter();
     attempt.firstByteMs = this.#settings.sinceStartMs();
     attempt.statusCode = status;
+    this.#settings.noteHead(status, rawHeaders);
     const upstreamId = findHeader(rawHeaders, "x-request-id") ?? findHeader(rawHeaders, "request-id");
     if (upstreamId !== undefined) attempt.upstreamRequestId = upstreamId.slice(0, 128);
     const mediaType = mediaTypeOf(findHeader(rawHeaders, "content-type"));

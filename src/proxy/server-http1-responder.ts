@@ -112,12 +112,12 @@ export class Http1Responder implements Responder {
   }
 
   onDrain(listener: () => void): void {
-    this.#onDrain = listener;
+    this.#onDrain = chain(this.#onDrain, listener);
   }
 
   onClientGone(listener: () => void): void {
     if (this.#socket.destroyed) queueMicrotask(listener);
-    else this.#onGone = listener;
+    else this.#onGone = chain(this.#onGone, listener);
   }
 
   /** The socket takes bytes again. */
@@ -172,4 +172,13 @@ function formatTrailers(trailers: Record<string, string> | undefined): string {
   let text = "";
   for (const name in trailers) text += `${name}: ${trailers[name]}\r\n`;
   return `${text}\r\n`;
+}
+
+/** Several attempts may write to one client, one after the other or at once. */
+function chain(before: (() => void) | undefined, listener: () => void): () => void {
+  if (before === undefined) return listener;
+  return () => {
+    before();
+    listener();
+  };
 }

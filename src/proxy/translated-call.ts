@@ -20,6 +20,7 @@ import {
 } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { Provider } from "../providers/index.ts";
+import { explainLosses, type FetchedMedia } from "./media-fetch.ts";
 
 /** One request in another dialect, and what its answer's translation needs. */
 export interface TranslatedCall {
@@ -75,13 +76,15 @@ export interface UntranslatedCall {
   asksForUsage: boolean;
   /** The client's headers. */
   header: HeaderLookup;
+  /** What became of media at addresses, where any was to be fetched; `request` is then with it. */
+  media?: Pick<FetchedMedia, "losses" | "refusals">;
 }
 
 /** @throws SidecarError request_lossy, with the pointers of what would be lost */
 export function translateCall(
   client: Dialect,
   target: Dialect,
-  { body, request, clientOperation, asksForUsage, header }: UntranslatedCall,
+  { body, request, clientOperation, asksForUsage, header, media = nothingFetched }: UntranslatedCall,
   facts: TranslationFacts,
   rules: LossRules,
 ): TranslatedCall {
@@ -95,7 +98,7 @@ export function translateCall(
       : embeddings !== undefined
         ? translateEmbeddingRequest(client, target, body, embeddings, facts)
         : translateRequest(client, target, { body, request: asked }, facts);
-  const losses = [...translated.losses, ...findLostHeaders(header, target)];
+  const losses = [...media.losses, ...explainLosses(translated.losses, media), ...findLostHeaders(header, target)];
   const refused = losses.filter(({ severity }) => rules[severity] === "reject");
   if (refused.length > 0) throw lossy(refused, target);
   const cut = translated.path.indexOf("?");
@@ -118,6 +121,8 @@ export function translateCall(
     ...(rerank === undefined ? {} : { rerank }),
   };
 }
+
+const nothingFetched: Pick<FetchedMedia, "losses" | "refusals"> = { losses: [], refusals: new Map() };
 
 /** Every wire takes names like these. */
 const plainName = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;

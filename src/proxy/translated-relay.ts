@@ -47,6 +47,7 @@ export class TranslatedRelay implements UpstreamHandler {
     own.enter();
     attempt.firstByteMs = this.#settings.sinceStartMs();
     attempt.statusCode = status;
+    this.#settings.noteHead(status, rawHeaders);
     const upstreamId = findHeader(rawHeaders, "x-request-id") ?? findHeader(rawHeaders, "request-id");
     if (upstreamId !== undefined) attempt.upstreamRequestId = upstreamId.slice(0, 128);
     const mediaType = mediaTypeOf(findHeader(rawHeaders, "content-type"));

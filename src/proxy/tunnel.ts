@@ -61,19 +61,19 @@ export async function tunnelWebSocket(exchange: Exchange, destination: Destinati
     record.http.route = path === record.http.path ? route : `/${provider.id}${route}`;
   }
   const { headers, address, heldCredential } = await chooseCredential(exchange, destination);
-  const group = openGroup(exchange, provider, undefined, address);
+  const group = openGroup(exchange, { provider, model: undefined }, address);
   const model = modelOf(destination.query);
   if (model !== undefined) group.requestModel = model;
   const attempt = openAttempt(exchange, { group, address, body: undefined, resendCount: 0 });
   const { traceparent, tracestate } = exchange.trace.openAttempt(group, attempt);
   const sent = toUpstreamHeaders(headers);
-  if (mayPropagate(rooms.options.telemetry.propagate, group.serverAddress)) {
+  if (mayPropagate(exchange.policy.telemetry.propagate ?? rooms.options.telemetry.propagate, group.serverAddress)) {
     sent.push("traceparent", traceparent);
     if (tracestate !== undefined) sent.push("tracestate", tracestate);
   }
   record.overheadMs ??= { request: own.spentMs(), total: 0 };
 
-  const { timeouts } = rooms.options;
+  const { timeouts } = exchange.policy;
   const startedMs = rooms.clock.nowMs();
   const sinceStartMs = (): number => rooms.clock.nowMs() - startedMs;
   let observer: SessionObserver | undefined;

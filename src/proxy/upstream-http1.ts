@@ -1,7 +1,7 @@
 // Room proxy: connections to providers, kept and shared by origin; undici's connector opens them (TLS, address families, time limit).
 // Invariant: at most `maxConnections` an origin; a request waits in order for one to be free; none is used for two requests at once.
 
-import { buildConnector } from "undici";
+import { type Connect, createConnect } from "./connector.ts";
 import {
   type AnswerHandler,
   Connection,
@@ -11,11 +11,10 @@ import {
 } from "./upstream-http1-connection.ts";
 
 export interface Http1Settings {
-  connectTimeoutMs: number;
+  /** Asked for each connection. */
+  connectTimeoutMs: () => number;
   maxConnections: number;
 }
-
-type Connect = ReturnType<typeof buildConnector>;
 
 export class Http1Upstream {
   readonly #settings: Http1Settings;
@@ -24,7 +23,7 @@ export class Http1Upstream {
 
   constructor(settings: Http1Settings) {
     this.#settings = settings;
-    this.#connect = buildConnector({ timeout: settings.connectTimeoutMs, allowH2: false });
+    this.#connect = createConnect(settings.connectTimeoutMs);
   }
 
   /** `origin`: scheme, host and port. `fresh`: on a connection that has carried nothing, whatever the cap. */

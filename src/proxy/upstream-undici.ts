@@ -3,6 +3,7 @@
 
 import type { Readable } from "node:stream";
 import { type Dispatcher, Pool } from "undici";
+import { createConnect } from "./connector.ts";
 import type { UpstreamRequest, UpstreamSettings, UpstreamWire } from "./upstream.ts";
 import type { AnswerHandler } from "./upstream-http1-connection.ts";
 
@@ -47,7 +48,7 @@ export class UndiciUpstream {
         allowH2: false,
         strictContentLength: true,
         maxHeaderSize: 65_536,
-        connect: { timeout: this.#settings.connectTimeoutMs },
+        connect: createConnect(this.#settings.connectTimeoutMs),
       });
       this.#pools.set(origin, pool);
     }

@@ -55,7 +55,8 @@ export interface Upstream {
 }
 
 export interface UpstreamSettings {
-  connectTimeoutMs: number;
+  /** Asked for each connection. */
+  connectTimeoutMs: () => number;
   maxConnections: number;
 }
 

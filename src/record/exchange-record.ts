@@ -60,9 +60,19 @@ export interface WireAttempt {
   retryDelayMs?: number;
 }
 
+/** The target that a group stands in for. */
+export interface Replaced {
+  provider: string;
+  model?: string;
+  /** Error code of its last attempt; why it was passed over, where it had none. */
+  reason: string;
+}
+
 /** All wire attempts at one provider and model: what the conventions call the inference client span. */
 export interface AttemptGroup {
   reason: AttemptReason;
+  /** Set for a fallback. */
+  replaces?: Replaced;
   /** Outrider's provider id, e.g. `openai`. */
   provider: string;
   /** `gen_ai.provider.name`. */
@@ -147,6 +157,10 @@ export interface ExchangeRecord {
   requestUnread?: RequestUnread;
   stream: boolean;
   groups: AttemptGroup[];
+  /** Whose answer or error the client has, where policy had several to choose from; else the last one's. */
+  served?: AttemptGroup;
+  /** Targets that policy has for the call and that were not tried, each with a word for why. */
+  skippedTargets?: { target: string; why: string }[];
   losses: Loss[];
   end?: ExchangeEnd;
   failure?: Failure;

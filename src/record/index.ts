@@ -7,6 +7,7 @@ export type {
   ExchangeEnd,
   ExchangeHttp,
   ExchangeRecord,
+  Replaced,
   RequestUnread,
   Failure,
   WebSocketFacts,

@@ -5,7 +5,15 @@
 import type { Attributes } from "@opentelemetry/api";
 
 import type { InferenceRequest, InferenceResponse, Usage } from "../canonical/index.ts";
-import type { AttemptGroup, Cost, CostStatus, ExchangeRecord, WebSocketFacts, WireAttempt } from "../record/index.ts";
+import type {
+  AttemptGroup,
+  Cost,
+  CostStatus,
+  ExchangeRecord,
+  Replaced,
+  WebSocketFacts,
+  WireAttempt,
+} from "../record/index.ts";
 import { attr, legacyAttr, own } from "./semconv.ts";
 
 /**
@@ -101,6 +109,12 @@ export function writeServerEnd(to: AttributeMap, record: ExchangeRecord): void {
   if (record.relayMode !== undefined) to.set(own.relayMode, record.relayMode);
   if (record.requestUnread !== undefined) to.set(own.requestUnread, record.requestUnread);
   if (record.policyVersion !== undefined) to.set(own.policyVersion, record.policyVersion);
+  if (record.skippedTargets !== undefined) {
+    to.set(
+      own.routingSkipped,
+      record.skippedTargets.map(({ target, why }) => `${target};reason=${why}`),
+    );
+  }
   if (record.overheadMs !== undefined) to.set(own.overheadTotal, record.overheadMs.total / 1000);
   if (record.stream && record.end !== undefined) to.set(own.streamEnd, record.end);
   if (record.webSocket !== undefined) writeWebSocket(to, record.webSocket);
@@ -288,17 +302,17 @@ export function writeAttemptEnd(to: AttributeMap, attempt: WireAttempt): void {
 /** Operations that the conventions call inference. */
 export const inferenceOperations: ReadonlySet<string> = new Set(["chat", "text_completion", "generate_content"]);
 
-/** `provider/model` of a group, as fallbacks name it. */
-export function targetOf(group: AttemptGroup, model = group.requestModel): string {
-  return model === undefined ? group.provider : `${group.provider}/${model}`;
+/** `provider/model`, as fallbacks name a target. */
+export function formatTarget(provider: string, model: string | undefined): string {
+  return model === undefined ? provider : `${provider}/${model}`;
 }
 
 /** What replaced what, why, and whether it helped. */
-export function fallbackAttributes(before: AttemptGroup, group: AttemptGroup): Attributes {
+export function fallbackAttributes(replaced: Replaced, group: AttemptGroup): Attributes {
   return {
-    [own.fallbackFrom]: targetOf(before),
-    [own.fallbackTo]: targetOf(group),
-    [own.fallbackReason]: before.failure?.code ?? "unknown",
+    [own.fallbackFrom]: formatTarget(replaced.provider, replaced.model),
+    [own.fallbackTo]: formatTarget(group.provider, group.requestModel),
+    [own.fallbackReason]: replaced.reason,
     [own.fallbackOutcome]: group.failure === undefined ? "success" : "failure",
   };
 }

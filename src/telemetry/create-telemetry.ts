@@ -1,7 +1,7 @@
 // Room telemetry: puts the room together. Invariant: nothing here throws into the request path or makes it wait.
 
 import type { Clock } from "../clock.ts";
-import type { Options } from "../options.ts";
+import type { CaptureMode, Options } from "../options.ts";
 import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
 import { BoundedBatch, type BatchSettings, type DropReason } from "./batch.ts";
 import { createDataPointExporter } from "./data-point-exporter.ts";
@@ -11,6 +11,7 @@ import { emitEvents } from "./events.ts";
 import { PullReader } from "./exposition.ts";
 import { ExchangeMetrics } from "./metrics.ts";
 import { MetricStore, type Series } from "./metric-store.ts";
+import { emitPolicyNotice, mirrorPolicy, type PolicyNotice, type PolicyState } from "./policy.ts";
 import { createLogIntake, createSpanIntake, type Encoded, type Intake } from "./otlp.ts";
 import {
   readTelemetryOptions,
@@ -47,6 +48,8 @@ export interface TelemetrySettings {
   /** Whether a model's name may be a metric label; `provider` is Outrider's id. */
   isKnownModel(provider: string, model: string): boolean;
   version: string;
+  /** `service.instance.id`, unless OTEL_RESOURCE_ATTRIBUTES has one; default: a random one. */
+  instanceId?: string;
   /** Where to send instead of where the environment says; owned and closed by the telemetry. */
   exporters?: Exporters;
   /** Hears about wrong variables at once and about failed exports at most once a minute; default: one line to stderr. */
@@ -78,6 +81,9 @@ function createDisabledTelemetry(): Telemetry {
     open: (_record, context) => new UntracedExchange(context),
     reportCall: () => undefined,
     close: () => undefined,
+    reportPolicy: () => undefined,
+    countPolicyReload: () => undefined,
+    watchPolicy: () => undefined,
     exposition: async () => "",
     accounting: () => ({ traces: nothing, logs: nothing, metrics: nothing }),
     shutdown: async () => undefined,
@@ -86,7 +92,9 @@ function createDisabledTelemetry(): Telemetry {
 
 class RunningTelemetry implements Telemetry {
   readonly #metrics: ExchangeMetrics;
-  readonly #spanSettings: SpanSettings;
+  readonly #store: MetricStore;
+  readonly #spanSettings: Record<CaptureMode, SpanSettings>;
+  readonly #capture: CaptureMode;
   readonly #spans: BoundedBatch<ReadableSpan | Encoded> | undefined;
   readonly #logs: BoundedBatch<ReadableLogRecord | Encoded> | undefined;
   readonly #dataPoints: ReturnType<typeof createDataPointExporter> | undefined;
@@ -106,19 +114,22 @@ class RunningTelemetry implements Telemetry {
     this.#clock = clock;
     this.#warn = warn;
     const legacy = options.semconv !== "current";
+    const { captureMaxCharacters } = options;
+    this.#capture = options.capture;
     this.#spanSettings = {
-      legacy,
-      captureOnSpans: options.capture === "span" || options.capture === "both",
-      captureOnEvents: options.capture === "event" || options.capture === "both",
-      captureMaxCharacters: options.captureMaxCharacters,
+      none: { legacy, captureMaxCharacters, captureOnSpans: false, captureOnEvents: false },
+      span: { legacy, captureMaxCharacters, captureOnSpans: true, captureOnEvents: false },
+      event: { legacy, captureMaxCharacters, captureOnSpans: false, captureOnEvents: true },
+      both: { legacy, captureMaxCharacters, captureOnSpans: true, captureOnEvents: true },
     };
     const store = new MetricStore({ ...scope, version }, () => clock.epochMs());
+    this.#store = store;
     this.#metrics = new ExchangeMetrics(store, {
       semconv: options.semconv,
       isKnownModel: (provider, model) => settings.isKnownModel(provider, model),
     });
     const exporters = settings.exporters ?? createExporters(options);
-    const resource = createResource(options, version);
+    const resource = createResource(options, version, settings.instanceId);
     const writer = new ProtobufWriter();
     let spans: Intake<ReadableSpan> | undefined;
     if (exporters.spans !== undefined) {
@@ -167,8 +178,9 @@ class RunningTelemetry implements Telemetry {
 
   open(record: ExchangeRecord, context: InboundContext): ExchangeTrace {
     this.#metrics.open(record);
-    if (this.#tracer === undefined) return new UntracedExchange(context, this.#spanSettings);
-    return new LiveExchange(this.#tracer, record, context, this.#spanSettings);
+    const settings = this.#spanSettings[context.capture ?? this.#capture];
+    if (this.#tracer === undefined) return new UntracedExchange(context, settings);
+    return new LiveExchange(this.#tracer, record, context, settings);
   }
 
   reportCall(call: ExchangeRecord, group: AttemptGroup, exchangeTrace: ExchangeTrace): void {
@@ -193,6 +205,18 @@ class RunningTelemetry implements Telemetry {
     } catch (error) {
       this.#warnSometimes(`an exchange could not be reported: ${error instanceof Error ? error.message : "unknown"}`);
     }
+  }
+
+  reportPolicy(notice: PolicyNotice): void {
+    if (this.#logOrigin !== undefined) emitPolicyNotice(this.#logOrigin, notice, this.#clock.epochMs());
+  }
+
+  countPolicyReload(outcome: string): void {
+    this.#metrics.instruments.policyReloads.series({ [own.policyOutcome]: outcome }).add(1);
+  }
+
+  watchPolicy(read: () => PolicyState): void {
+    mirrorPolicy(this.#store, this.#metrics.instruments, read);
   }
 
   exposition(): Promise<string> {

@@ -18,10 +18,7 @@ export function emitEvents(
 ): void {
   const endMs = record.startedAtMs + (record.durationMs ?? 0);
   const operation = record.operation?.name;
-  for (let index = 0; index < groups.length; index += 1) {
-    const closed = groups[index];
-    if (closed === undefined) continue;
-    const { group, spanContext, values, content } = closed;
+  for (const { group, spanContext, values, content } of groups) {
     const epochMs = group.durationMs === undefined ? endMs : group.startedAtMs + group.durationMs;
     // The conventions' details event is for inference alone.
     if (operation !== undefined && inferenceOperations.has(operation)) {
@@ -41,9 +38,8 @@ export function emitEvents(
     }
     if (group.cost?.status === "missing")
       warn(origin, events.priceUnknown, spanContext, epochMs, priceAttributes(group));
-    const before = groups[index - 1]?.group;
-    if (group.reason === "fallback" && before !== undefined) {
-      warn(origin, events.fallback, spanContext, group.startedAtMs, fallbackAttributes(before, group));
+    if (group.replaces !== undefined) {
+      warn(origin, events.fallback, spanContext, group.startedAtMs, fallbackAttributes(group.replaces, group));
     }
   }
   for (const loss of record.losses) warn(origin, events.loss, exchangeContext, endMs, lossAttributes(loss));

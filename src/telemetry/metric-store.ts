@@ -95,6 +95,11 @@ export class Instrument {
     return this.#series.values();
   }
 
+  /** Forgets every series; only for levels of which nobody keeps one. */
+  clear(): void {
+    this.#series.clear();
+  }
+
   #create(key: string, attributes: Attributes): Series {
     let series = this.#series.get(key);
     if (series === undefined) {

@@ -4,14 +4,14 @@
 
 import type { Attributes } from "@opentelemetry/api";
 
-import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
+import type { AttemptGroup, ExchangeRecord, Replaced, WireAttempt } from "../record/index.ts";
 import {
   attemptErrorType,
   boundMethod,
   inferenceOperations,
   routeOf,
   serverErrorType,
-  targetOf,
+  formatTarget,
 } from "./attributes.ts";
 import { LabelCache, type Instrument, LabelSet, type MetricStore } from "./metric-store.ts";
 import type { SemconvMode } from "./options.ts";
@@ -59,13 +59,12 @@ export class ExchangeMetrics {
     this.#active(record).of(this.instruments.activeRequests).add(-1);
     this.#recordServer(record);
     const operation = record.operation?.name;
-    record.groups.forEach((group, index) => {
+    for (const group of record.groups) {
       for (const attempt of group.attempts) this.#recordAttempt(group, attempt);
-      if (operation === undefined) return;
+      if (operation === undefined) continue;
       this.#recordGroup(record, operation, group);
-      const before = record.groups[index - 1];
-      if (group.reason === "fallback" && before !== undefined) this.#recordFallback(before, group);
-    });
+      if (group.replaces !== undefined) this.#recordFallback(group.replaces, group);
+    }
     for (const { reason, severity } of record.losses) {
       this.#one(this.instruments.losses, `loss|${reason}|${severity}`, () => ({
         [own.lossReason]: reason,
@@ -140,8 +139,8 @@ export class ExchangeMetrics {
 
   #recordGroup(record: ExchangeRecord, operation: string, group: AttemptGroup): void {
     const inference = inferenceOperations.has(operation);
-    const requestModel = this.#boundModel(group, group.requestModel);
-    const responseModel = this.#boundModel(group, group.response?.model);
+    const requestModel = this.#boundModel(group.provider, group.requestModel);
+    const responseModel = this.#boundModel(group.provider, group.response?.model);
     const key = `call|${operation}|${group.providerName}|${requestModel}|${responseModel}|${group.serverAddress}|${group.serverPort}`;
     let labels = this.#calls.get(key);
     if (labels === undefined) {
@@ -232,10 +231,10 @@ export class ExchangeMetrics {
     if (cost.nanoUsd !== undefined) labels.cost(cost.status).of(this.instruments.cost).add(cost.nanoUsd);
   }
 
-  #recordFallback(before: AttemptGroup, group: AttemptGroup): void {
-    const from = targetOf(before, this.#boundModel(before, before.requestModel));
-    const to = targetOf(group, this.#boundModel(group, group.requestModel));
-    const reason = before.failure?.code ?? "unknown";
+  #recordFallback(replaced: Replaced, group: AttemptGroup): void {
+    const from = formatTarget(replaced.provider, this.#boundModel(replaced.provider, replaced.model));
+    const to = formatTarget(group.provider, this.#boundModel(group.provider, group.requestModel));
+    const { reason } = replaced;
     const outcome = group.failure === undefined ? "success" : "failure";
     this.#one(this.instruments.fallbacks, `fallback|${from}|${to}|${reason}|${outcome}`, () => ({
       [own.fallbackFrom]: from,
@@ -245,9 +244,9 @@ export class ExchangeMetrics {
     }));
   }
 
-  #boundModel(group: AttemptGroup, model: string | undefined): string | undefined {
+  #boundModel(provider: string, model: string | undefined): string | undefined {
     if (model === undefined) return undefined;
-    return this.#settings.isKnownModel(group.provider, model) ? model : otherModel;
+    return this.#settings.isKnownModel(provider, model) ? model : otherModel;
   }
 }
 

@@ -81,12 +81,16 @@ export function watchPartialSuccess(exporter: object, onRefused: (items: number)
 }
 
 /** Who is speaking: the sidecar itself; the application beside it is `outrider.app`. */
-export function createResource(options: TelemetryOptions, version: string): Resource {
+export function createResource(
+  options: TelemetryOptions,
+  version: string,
+  instanceId: string = crypto.randomUUID(),
+): Resource {
   return defaultResource().merge(
     resourceFromAttributes({
       [attr.serviceName]: scope.name,
       [attr.serviceVersion]: version,
-      [attr.serviceInstanceId]: crypto.randomUUID(),
+      [attr.serviceInstanceId]: instanceId,
       ...(options.app === undefined ? {} : { [own.app]: options.app }),
       ...options.resourceAttributes,
     }),

@@ -114,6 +114,10 @@ export const own = {
   observerFailed: "outrider.observer.failed",
   overheadPhase: "outrider.overhead.phase",
   overheadTotal: "outrider.overhead.total",
+  policyOutcome: "outrider.policy.outcome",
+  policyReason: "outrider.policy.reason",
+  policyRefusedVersion: "outrider.policy.refused_version",
+  policySource: "outrider.policy.source",
   policyVersion: "outrider.policy.version",
   provider: "outrider.provider",
   providerErrorCode: "outrider.provider_error.code",
@@ -123,6 +127,7 @@ export const own = {
   requestUnread: "outrider.request.unread",
   retryDelay: "outrider.retry.delay",
   sessionId: "outrider.session.id",
+  routingSkipped: "outrider.routing.skipped",
   streamEnd: "outrider.stream.end",
   streamUnrecognizedEvents: "outrider.stream.unrecognized_events",
   tag: "outrider.tag",
@@ -147,6 +152,11 @@ export const events = {
   inferenceDetails: "gen_ai.client.inference.operation.details",
   fallback: "outrider.fallback",
   loss: "outrider.loss",
+  policyApplied: "outrider.policy.applied",
+  policyRejected: "outrider.policy.rejected",
+  policyRolledBack: "outrider.policy.rolled_back",
+  policyStale: "outrider.policy.stale",
+  policyUnsaved: "outrider.policy.unsaved",
   priceUnknown: "outrider.price.unknown",
 } as const;
 
@@ -316,6 +326,19 @@ export const metricDefinitions = {
     labels: [own.overheadPhase],
   }),
   streamsEnded: count("outrider.streams.ended", "{stream}", "Streamed exchanges by how they ended", [own.streamEnd]),
+  policyAge: {
+    ...level("outrider.policy.age", "s", "Time since the source last confirmed the policy in force", [
+      own.policySource,
+    ]),
+    valueType: "double",
+  },
+  policyInfo: level("outrider.policy.info", "{policy}", "The policy in force, 1", [
+    own.policyVersion,
+    own.policySource,
+  ]),
+  policyReloads: count("outrider.policy.reloads", "{look}", "Looks at the policy's source by what they led to", [
+    own.policyOutcome,
+  ]),
   telemetryDropped: count("outrider.telemetry.dropped", "{item}", "Spans, log records and data points not delivered", [
     own.telemetrySignal,
     own.telemetryReason,

@@ -113,7 +113,7 @@ export class LiveExchange implements ExchangeTrace {
     const operation = call.operation?.name;
     if (operation === undefined || this.#server.ended) return undefined;
     const live = { group, span: this.#startGroup(operation, group) };
-    return this.#endGroup(call, live, undefined, group.startedAtMs + (group.durationMs ?? 0));
+    return this.#endGroup(call, live, group.startedAtMs + (group.durationMs ?? 0));
   }
 
   /** Ends every span; gives what the log events of the groups need. Undefined when it was called before. */
@@ -123,12 +123,7 @@ export class LiveExchange implements ExchangeTrace {
     // Groups last: their attributes are still at hand when their events are written. And whatever their facts do, the exchange has ended.
     this.#endServer(record, endMs);
     for (const { attempt, span } of this.#attempts) endAttempt(span, attempt, endMs);
-    const closed: ClosedGroup[] = [];
-    for (let index = 0; index < this.#groups.length; index += 1) {
-      const live = this.#groups[index];
-      if (live !== undefined) closed.push(this.#endGroup(record, live, this.#groups[index - 1], endMs));
-    }
-    return closed;
+    return this.#groups.map((live) => this.#endGroup(record, live, endMs));
   }
 
   /** The group's span; undefined when the operation is no model call and its attempts hang under SERVER. */
@@ -136,7 +131,7 @@ export class LiveExchange implements ExchangeTrace {
     const operation = this.#record.operation?.name;
     if (operation === undefined) return undefined;
     for (const known of this.#groups) if (known.group === group) return known;
-    const replaced = group.reason === "fallback" ? this.#groups.at(-1) : undefined;
+    const replaced = this.#groups.findLast(({ group: earlier }) => isReplaced(earlier, group));
     const live = { group, span: this.#startGroup(operation, group, replaced) };
     this.#groups.push(live);
     return live;
@@ -157,12 +152,10 @@ export class LiveExchange implements ExchangeTrace {
     );
   }
 
-  #endGroup(record: ExchangeRecord, live: LiveGroup, before: LiveGroup | undefined, endMs: number): ClosedGroup {
+  #endGroup(record: ExchangeRecord, live: LiveGroup, endMs: number): ClosedGroup {
     const { group, span } = live;
     writeGroupEnd(span.values, record, group);
-    if (group.reason === "fallback" && before !== undefined) {
-      addAll(span.values, fallbackAttributes(before.group, group));
-    }
+    if (group.replaces !== undefined) addAll(span.values, fallbackAttributes(group.replaces, group));
     const closed: ClosedGroup = { group, spanContext: span.context, values: span.values };
     const { captureOnSpans, captureOnEvents, captureMaxCharacters } = this.#settings;
     if (captureOnSpans || captureOnEvents) {
@@ -188,6 +181,11 @@ export class LiveExchange implements ExchangeTrace {
     if (serverFailed(record)) span.fail(record.failure?.message ?? serverErrorType(record));
     span.end(endMs);
   }
+}
+
+/** Not always the last: one that was asked beside it may be. */
+function isReplaced({ provider, requestModel }: AttemptGroup, { replaces }: AttemptGroup): boolean {
+  return replaces !== undefined && provider === replaces.provider && requestModel === replaces.model;
 }
 
 function addAll(to: AttributeMap, more: Attributes): void {
@@ -243,30 +241,20 @@ export class UntracedExchange implements ExchangeTrace {
     const operation = record.operation?.name;
     const settings = this.#settings;
     if (operation === undefined || settings === undefined) return [];
-    return record.groups.map((group, index) =>
-      this.#closeGroup(record, operation, group, record.groups[index - 1], settings),
-    );
+    return record.groups.map((group) => this.#closeGroup(record, operation, group, settings));
   }
 
   reportCall(call: ExchangeRecord, group: AttemptGroup): ClosedGroup | undefined {
     const operation = call.operation?.name;
     if (this.#ended || operation === undefined || this.#settings === undefined) return undefined;
-    return this.#closeGroup(call, operation, group, undefined, this.#settings);
+    return this.#closeGroup(call, operation, group, this.#settings);
   }
 
-  #closeGroup(
-    record: ExchangeRecord,
-    operation: string,
-    group: AttemptGroup,
-    before: AttemptGroup | undefined,
-    settings: SpanSettings,
-  ): ClosedGroup {
+  #closeGroup(record: ExchangeRecord, operation: string, group: AttemptGroup, settings: SpanSettings): ClosedGroup {
     const values: AttributeMap = new Map();
     writeGroupStart(values, operation, group, settings);
     writeGroupEnd(values, record, group);
-    if (group.reason === "fallback" && before !== undefined) {
-      addAll(values, fallbackAttributes(before, group));
-    }
+    if (group.replaces !== undefined) addAll(values, fallbackAttributes(group.replaces, group));
     const closed: ClosedGroup = { group, spanContext: this.spanContext, values };
     if (!settings.captureOnEvents) return closed;
     const content = captureContent(record.request, group.response, settings.captureMaxCharacters);

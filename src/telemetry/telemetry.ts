@@ -1,12 +1,16 @@
 // Room telemetry: what the proxy sees of it. Spans start live, because propagation and sampling need their ids;
 // everything else is told once, by the closed ExchangeRecord. Nothing here ever throws into the request path or waits on an exporter.
 
+import type { CaptureMode } from "../options.ts";
 import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
+import type { PolicyNotice, PolicyState } from "./policy.ts";
 
 /** Header values of the request that carry trace context; absent when the header was. */
 export interface InboundContext {
   traceparent?: string;
   tracestate?: string;
+  /** Wins over the options'. */
+  capture?: CaptureMode;
 }
 
 /** The live spans of one exchange. */
@@ -28,6 +32,12 @@ export interface Telemetry {
   reportCall(call: ExchangeRecord, group: AttemptGroup, trace: ExchangeTrace): void;
   /** Ends every span of the trace and records metrics and events; call it exactly once per `open`. */
   close(record: ExchangeRecord, trace: ExchangeTrace): void;
+  /** Reports what happened to the policy, as a log event. */
+  reportPolicy(notice: PolicyNotice): void;
+  /** Counts a look at the policy's source; `outcome` is low-cardinality. */
+  countPolicyReload(outcome: string): void;
+  /** Asked before each collection of metrics; call it once. */
+  watchPolicy(read: () => PolicyState): void;
   /** Prometheus text exposition of all metrics, in the collector's naming. */
   exposition(): Promise<string>;
   /** Produced, exported, dropped and queued, by signal, since start. */

@@ -1,22 +1,22 @@
 // Bench: what observing costs, by dialect: Outrider beside the same bundle with a blind observer, all telemetry on in both, on one core.
 // Usage: node test/bench/observation.ts [--write]. A recorded answer of middling size for each dialect, whole and streamed (a packet
 // for each event), back to back on 16 connections. Exit code 1 when an answer is wrong or a dialect costs more than the bar.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type RolldownOptions } from "rolldown";
 import { loadRecordings, type Recording, requestBytes, responseBytes } from "../support/recordings.ts";
 import { createFrameDecoder, type Framing } from "../../src/dialects/index.ts";
-import { Connection } from "./client.ts";
+import { measureCpuThroughput } from "./cpu-throughput.ts";
 import { takeMedian } from "./measures.ts";
-import { findCores, pinSelf, readCpuSeconds, type Running, startNode, waitUntilListening } from "./processes.ts";
+import { findCores, pinSelf, type Running, startNode, waitUntilListening } from "./processes.ts";
 import { findFreePort } from "../support/ports.ts";
 import { productionNodeFlags, startHarness } from "./subjects.ts";
+import { writeTable } from "./write-table.ts";
 
 /** Share of the throughput that observing may cost. */
 const bar = 0.25;
-const connections = 16;
 const [warmUpMs, roundMs, rounds] = [5000, 700, 9];
 const largestAnswer = 20_000;
 
@@ -112,37 +112,6 @@ async function bundle(folder: string, isBlind: boolean): Promise<string> {
   return file;
 }
 
-/** Requests answered a second of the subject's own CPU time; throws on a wrong answer. */
-async function run(subject: Running, one: Case, durationMs: number): Promise<number> {
-  const deadline = performance.now() + durationMs;
-  const cpuBefore = readCpuSeconds(subject.pid) ?? 0;
-  let requests = 0;
-  const runOne = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const connection = new Connection(subject.port);
-      const next = (): void => {
-        let [status, length] = [0, 0];
-        connection.send(one.request, {
-          onHead: (code) => (status = code),
-          onBody: (bytes) => (length += bytes.length),
-          onFail: reject,
-          onEnd: () => {
-            if (status !== 200 || length !== one.bodyBytes) {
-              return reject(new Error(`${one.name}: status ${status}, ${length} of ${one.bodyBytes} bytes`));
-            }
-            requests += 1;
-            if (performance.now() < deadline) return next();
-            connection.close();
-            resolve();
-          },
-        });
-      };
-      next();
-    });
-  await Promise.all(Array.from({ length: connections }, runOne));
-  return requests / ((readCpuSeconds(subject.pid) ?? 0) - cpuBefore);
-}
-
 async function main(): Promise<number> {
   const cores = findCores();
   if (cores !== undefined) pinSelf(cores.harness);
@@ -195,12 +164,12 @@ async function main(): Promise<number> {
   ];
   let missed = 0;
   for (const one of cases) {
-    await run(blind, one, warmUpMs);
-    await run(seeing, one, warmUpMs);
+    await measureCpuThroughput(blind, one, warmUpMs);
+    await measureCpuThroughput(seeing, one, warmUpMs);
     const figures: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round++) {
-      figures[0].push(await run(blind, one, roundMs));
-      figures[1].push(await run(seeing, one, roundMs));
+      figures[0].push(await measureCpuThroughput(blind, one, roundMs));
+      figures[1].push(await measureCpuThroughput(seeing, one, roundMs));
     }
     const [without, withObserver] = figures.map(takeMedian) as [number, number];
     // Round by round: what else the machine does, it does to both.
@@ -211,21 +180,9 @@ async function main(): Promise<number> {
     );
     process.stdout.write(`${lines.at(-1)}\n`);
   }
-  if (process.argv.includes("--write")) writeTable(lines);
+  if (process.argv.includes("--write")) writeTable("observation", lines);
   await Promise.all([seeing.stop(0), blind.stop(0), upstream.stop(0), sink.stop(0)]);
   return missed > 0 ? 1 : 0;
-}
-
-function writeTable(lines: readonly string[]): void {
-  const path = resolveHere("../../docs/performance.md");
-  const facts = `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}.`;
-  const text = readFileSync(path, "utf8");
-  const marked = /(<!-- observation:start -->\n)[\s\S]*(\n<!-- observation:end -->)/;
-  if (!marked.test(text)) throw new Error("docs/performance.md lacks the markers of the observation table");
-  writeFileSync(
-    path,
-    text.replace(marked, (_all, start: string, end: string) => `${start}\n${facts}\n\n${lines.join("\n")}\n${end}`),
-  );
 }
 
 try {

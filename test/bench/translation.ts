@@ -1,10 +1,9 @@
 // Bench: what translating costs in CPU time, in this process: an event of a streamed chat, and a request of 100 KB.
 // Usage: node test/bench/translation.ts [--write]. Every pair of chat dialects; passthrough (framing and decoding, which the observer does
 // anyway) is measured beside it and taken off. Exit code 1 when a pair is over the bar.
-import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { StreamEvent } from "../../src/canonical/index.ts";
 import { type Dialect, dialects, translateRequest, translateStream } from "../../src/dialects/index.ts";
+import { writeTable } from "./write-table.ts";
 
 const [eventBarUs, requestBarMs] = [8, 2];
 const facts = {
@@ -116,20 +115,8 @@ function main(): number {
     }
   }
   process.stdout.write(`${lines.join("\n")}\n`);
-  if (process.argv.includes("--write")) writeTable(lines);
+  if (process.argv.includes("--write")) writeTable("translation", lines);
   return missed > 0 ? 1 : 0;
-}
-
-function writeTable(lines: readonly string[]): void {
-  const path = fileURLToPath(new URL("../../docs/performance.md", import.meta.url));
-  const page = readFileSync(path, "utf8");
-  const marked = /(<!-- translation:start -->\n)[\s\S]*(\n<!-- translation:end -->)/;
-  if (!marked.test(page)) throw new Error("docs/performance.md lacks the markers of the translation table");
-  const stamp = `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}.`;
-  writeFileSync(
-    path,
-    page.replace(marked, (_all, start: string, end: string) => `${start}\n${stamp}\n\n${lines.join("\n")}\n${end}`),
-  );
 }
 
 process.exit(main());

@@ -102,6 +102,17 @@ beforeAll(async () => {
       failure: { code: "upstream_invalid", source: "provider", message: "not JSON" },
     }),
   );
+  for (const type of ["applied", "rejected", "stale", "rolled_back", "unsaved"] as const) {
+    started.telemetry.reportPolicy({
+      type,
+      version: "42",
+      refusedVersion: "43",
+      outcome: "invalid",
+      reason: "models.smart: unknown key",
+    });
+  }
+  started.telemetry.countPolicyReload("unchanged");
+  started.telemetry.watchPolicy(() => ({ version: "42", source: "network", ageSeconds: 1.5 }));
   run = await started.finish();
 });
 

@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import { get, type IncomingMessage } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SidecarError } from "../../src/errors.ts";
 import { createInspector, type ExchangeSummary, type Inspector } from "../../src/inspect/index.ts";
-import { createAdminServer } from "../../src/proxy/index.ts";
+import { createAdminServer, type Explanation } from "../../src/proxy/index.ts";
 import { buildGroup, buildRecord } from "../support/exchange-record.ts";
 import { exchangeRaw } from "../support/raw-client.ts";
 
@@ -11,6 +12,7 @@ const noAccounting = { produced: 0, exported: 0, dropped: 0, queued: 0 };
 let inspector: Inspector;
 let readiness: { started: boolean; ready: boolean; reason?: string };
 let exposition: () => Promise<string>;
+let explain: (model: string) => Explanation;
 let server: ReturnType<typeof createAdminServer>;
 let url: string;
 
@@ -18,6 +20,9 @@ beforeEach(async () => {
   inspector = createInspector({ capacity: 10 });
   readiness = { started: true, ready: true };
   exposition = () => Promise.resolve("up 1\n");
+  explain = () => {
+    throw new SidecarError("operation_unsupported", "nothing is served there");
+  };
   server = createAdminServer({
     address: "127.0.0.1:0",
     hosts: ["outrider.internal"],
@@ -26,6 +31,7 @@ beforeEach(async () => {
     exposition: () => exposition(),
     accounting: () => ({ traces: noAccounting, logs: noAccounting, metrics: noAccounting }),
     status: () => ({ version: "0.0.0", listeners: [], exchanges: { started: 3, ended: 2, inFlight: 1 } }),
+    explain: ({ model }) => explain(model),
   });
   url = await server.listen();
 });
@@ -107,7 +113,9 @@ describe("pages", () => {
     for (const path of ["/nope", "//status", "/status/", "/x/../status", "/%73tatus", "/v1/chat/completions"]) {
       const { status, body } = await ask(path);
       expect(status, path).toBe(404);
-      expect(JSON.parse(body)).toMatchObject({ served: ["/", ...probes, ...pages.slice(1)] });
+      expect(JSON.parse(body)).toMatchObject({
+        served: ["/", ...probes, "/status", "/exchanges", "/explain", "/metrics"],
+      });
     }
     expect((await ask("*")).status).toBe(421);
   });

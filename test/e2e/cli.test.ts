@@ -80,7 +80,19 @@ describe("command line", () => {
     const commands = [...help.out.matchAll(/^ {2}([a-z]+)/gm)]
       .map((match) => match[1] as string)
       .filter((name) => name !== "help" && name !== "outrider");
-    expect(commands).toEqual(["run", "demo", "simulate", "exec", "check", "doctor", "tail", "translate"]);
+    expect(commands).toEqual([
+      "run",
+      "demo",
+      "simulate",
+      "exec",
+      "check",
+      "explain",
+      "policy",
+      "import",
+      "doctor",
+      "tail",
+      "translate",
+    ]);
     for (const name of commands) {
       expect(await finish([name, "--help"]), name).toMatchObject({
         code: 0,
@@ -344,17 +356,14 @@ describe("check", () => {
     expect((await finish(["check", folder])).code).toBe(2);
   });
 
-  it("says that a policy is not for this version, unless told that it is options", async () => {
-    const file = writeFile("policy.yaml", "apiVersion: outrider/v1\n");
+  it("takes a file with a key that only a policy has for one, unless told that it is options", async () => {
+    const file = writeFile("policy.yaml", "apiVersion: outrider/v1\nversion: 1\n");
     for (const args of [[file], ["--policy", file]]) {
-      expect(await finish(["check", ...args])).toMatchObject({
-        code: 2,
-        error: `${file}: policy documents are not supported by this version\n`,
-      });
+      expect(await finish(["check", ...args])).toMatchObject({ code: 0, out: expect.stringContaining("valid policy") });
     }
     expect(await finish(["check", "--options", file])).toMatchObject({
       code: 1,
-      error: `${file}: unknown key "apiVersion"\n`,
+      error: `${file}: unknown key "apiVersion"\n${file}: unknown key "version"\n`,
     });
   });
 

@@ -164,6 +164,7 @@ test("holds Node, the bundle and the licence on top of its base, and no trace of
     "/app/LICENSE",
     "/app/node",
     "/app/outrider-aws.mjs",
+    "/app/outrider-policy.mjs",
     "/app/outrider.mjs",
   ]);
   // What is left is written by buildah for the container, and empty in the image.

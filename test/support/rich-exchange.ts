@@ -20,6 +20,7 @@ export function buildRichExchange(changes: Partial<ExchangeRecord> = {}): Exchan
     dialect: "openai-chat",
     relayMode: "splice",
     policyVersion: "42",
+    skippedTargets: [{ target: "groq/llama-3", why: "breaker_open" }],
     requestUnread: "corrupt",
     operation: { kind: "chat", name: "chat", route: "/v1/chat/completions" },
     stream: true,
@@ -115,6 +116,7 @@ export function buildRichExchange(changes: Partial<ExchangeRecord> = {}): Exchan
       }),
       buildGroup({
         reason: "fallback",
+        replaces: { provider: "openai", model: "gpt-4o", reason: "upstream_rate_limited" },
         provider: "anthropic",
         providerName: "anthropic",
         requestModel: "claude-sonnet-4-5",

@@ -58,7 +58,7 @@ export async function startProvider(
 }
 
 export function openUpstream(maxConnections = 4): Upstream {
-  const upstream = createUpstream({ connectTimeoutMs: 2000, maxConnections });
+  const upstream = createUpstream({ connectTimeoutMs: () => 2000, maxConnections });
   onTestFinished(() => upstream.close());
   return upstream;
 }

@@ -4,6 +4,7 @@
 
 import { mergeRawUsage, type InferenceResponse, type Part, type StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Operation, Frame } from "../dialect.ts";
+import { Repetition } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeStreamError } from "./error.ts";
 import { decodeBlock } from "./message.ts";
@@ -36,12 +37,17 @@ class MessageEventDecoder implements EventDecoder {
   /** By the wire's block index. */
   readonly #blocks = new Map<unknown, BlockState>();
   #partCount = 0;
+  readonly #repetition = new Repetition();
+  /** The part that the repeated delta extends, and the member with its text. */
+  #repeatedPart = 0;
+  #repeatedName = "text";
 
   constructor(operation: Operation) {
     this.#operation = operation;
   }
 
   push(frame: Frame): StreamEvent[] {
+    this.#repetition.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     const body = parseObject(frame.data);
     const stated = body?.["type"];
@@ -50,7 +56,25 @@ class MessageEventDecoder implements EventDecoder {
     if (name === "ping") return [{ type: "keepalive" }];
     if (name === "error") return [{ type: "error", error: decodeStreamError(body) }];
     if (name === "message_stop") return [...this.#finish(), { type: "response_end" }];
-    return (body === undefined ? undefined : this.#decode(name, body)) ?? [unrecognized(name)];
+    const events = body === undefined ? undefined : this.#decode(name, body);
+    if (events?.length === 1 && body !== undefined && name === "content_block_delta")
+      this.#learn(frame, body, events[0]);
+    return events ?? [unrecognized(name)];
+  }
+
+  #learn({ raw }: Frame, { delta }: JsonObject, told: StreamEvent | undefined): void {
+    if (told?.type !== "part_delta" || !isJsonObject(delta)) return;
+    const name = delta["type"] === "text_delta" ? "text" : delta["type"] === "thinking_delta" ? "thinking" : undefined;
+    if (name === undefined) return;
+    this.#repeatedPart = told.part;
+    this.#repeatedName = name;
+    this.#repetition.learn(raw, [{ name, value: told.text }]);
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    if (!this.#repetition.matches(raw)) return undefined;
+    const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    return [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {

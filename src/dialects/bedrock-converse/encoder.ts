@@ -6,6 +6,7 @@ import type { DialectEncoder } from "../encoding.ts";
 import { isJsonObject } from "../json/fields.ts";
 import { decodeBlock } from "./block.ts";
 import { locate } from "./locate.ts";
+import { isInStorage } from "./media-encode.ts";
 import { encodeRequest, fates } from "./request-encode.ts";
 import { encodeResponse } from "./response-encode.ts";
 import { createEventEncoder } from "./stream-encode.ts";
@@ -20,6 +21,7 @@ export const encoder: DialectEncoder = {
   eventEncoder: createEventEncoder,
   streamType: "application/vnd.amazon.eventstream",
   toolResultParts,
+  needsBytes: ({ uri }) => !isInStorage(uri),
   locate,
 };
 

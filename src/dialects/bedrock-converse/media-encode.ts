@@ -78,11 +78,16 @@ function chooseName(wanted: string | undefined, path: CanonicalPath, encoding: E
   return name;
 }
 
+/** Whether Converse takes media at this address: from S3 alone. */
+export function isInStorage(uri: string): boolean {
+  return uri.startsWith("s3://");
+}
+
 /** `format` and `source` of a part, or why there can be none. */
 function readMedia(part: MediaPart): JsonObject | string {
   if (part.type === "file") return "the file is stored at another provider";
   if (part.type === "uri") {
-    if (!part.uri.startsWith("s3://")) return "Converse takes media only as bytes or from S3";
+    if (!isInStorage(part.uri)) return "Converse takes media only as bytes or from S3";
     const format = readFormat(part.modality, part.mime_type);
     return { ...optional("format", format), source: { s3Location: { uri: part.uri } } };
   }

@@ -25,9 +25,9 @@ export function createEventDecoder(operation: Operation): EventDecoder {
 /** Cap of a name the provider chose, in characters: it goes into logs and counters. */
 const maxNameLength = 64;
 
-/** Reads one family's events; undefined for what it cannot read. */
+/** Reads one family's events, with their text where it is at hand; undefined for what it cannot read. */
 interface FamilyDecoder {
-  push(event: JsonObject, isFiltered: boolean): StreamEvent[] | undefined;
+  push(event: JsonObject, text: string | undefined, isFiltered: boolean): StreamEvent[] | undefined;
   end(isLast: boolean): StreamEvent[];
 }
 
@@ -46,12 +46,13 @@ class InvokeEventDecoder implements EventDecoder {
     if (frame.exception === true) return [{ type: "error", error: decodeException(frame) }];
     const chunk = readChunk(frame.data);
     if (chunk === undefined) return [unrecognized(frame.event ?? "unreadable")];
-    const { body, metrics, facts } = splitAmazonMembers(chunk);
+    const { body, metrics, facts } = splitAmazonMembers(chunk.object);
+    const text = body === chunk.object ? chunk.text : undefined;
     const events: StreamEvent[] = [];
     if (facts !== undefined) events.push({ type: "response_start", ...ownExtensions(facts) });
     if (Object.keys(body).length > 0) {
       this.#family ??= chooseFamily(body, this.#operation);
-      events.push(...(this.#family.push(body, isIntervened(facts)) ?? [unrecognized(frame.event ?? "chunk")]));
+      events.push(...(this.#family.push(body, text, isIntervened(facts)) ?? [unrecognized(frame.event ?? "chunk")]));
     }
     if (metrics === undefined) return this.#withMetrics(events);
     this.#metrics = metrics;
@@ -81,10 +82,12 @@ class InvokeEventDecoder implements EventDecoder {
 }
 
 /** The provider's event out of `{"bytes": base64}`; of any other payload the object itself. */
-function readChunk(data: string): JsonObject | undefined {
+function readChunk(data: string): { object: JsonObject; text: string } | undefined {
   const payload = parseObject(data);
   const bytes = payload?.["bytes"];
-  return typeof bytes === "string" ? parseObject(Buffer.from(bytes, "base64").toString("utf8")) : payload;
+  const text = typeof bytes === "string" ? Buffer.from(bytes, "base64").toString("utf8") : data;
+  const object = typeof bytes === "string" ? parseObject(text) : payload;
+  return object === undefined ? undefined : { object, text };
 }
 
 const converseEvents = new Set([
@@ -109,9 +112,9 @@ const noBytes = Buffer.alloc(0);
 function readAnthropic(operation: Operation): FamilyDecoder {
   const decoder = createAnthropicDecoder(operation);
   return {
-    push: (event) => {
+    push: (event, text = writeJson(event)) => {
       const type = typeof event["type"] === "string" ? event["type"] : "untyped";
-      return decoder.push({ event: type, data: writeJson(event), raw: noBytes });
+      return decoder.push({ event: type, data: text, raw: noBytes });
     },
     end: () => decoder.end(),
   };
@@ -141,7 +144,7 @@ function readCompletion(): FamilyDecoder {
   const stream = createCompletionStream();
   let isEnded = false;
   return {
-    push: (event, isFiltered) => stream.push(event, isFiltered),
+    push: (event, _text, isFiltered) => stream.push(event, isFiltered),
     end: (isLast) => {
       if (isEnded || !(isLast || stream.isFinished)) return [];
       isEnded = true;

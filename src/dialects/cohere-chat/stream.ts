@@ -4,6 +4,7 @@
 
 import { mergeRawUsage, type Message, type Part, type StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Frame } from "../dialect.ts";
+import { Repetition } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeError } from "./error.ts";
 import { decodeMessage, decodePart, decodeToolCall, toolPlanPart } from "./message.ts";
@@ -31,17 +32,34 @@ class ChatEventDecoder implements EventDecoder {
   #partCount = 0;
   #hasCalls = false;
   #usage: JsonObject | undefined;
+  readonly #repetition = new Repetition();
+  /** The part that the repeated delta extends. */
+  #repeatedPart = 0;
 
   push(frame: Frame): StreamEvent[] {
+    this.#repetition.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
+    const { event, data } = frame;
     // Comes after `message-end`, which is the end that counts (recorded).
-    if (frame.data === "[DONE]") return [];
-    const body = parseFrame(frame.data);
-    if (body === undefined) return [unrecognized(frame.event ?? "unreadable")];
+    if (data === "[DONE]") return [];
+    const body = parseFrame(data);
+    if (body === undefined) return [unrecognized(event ?? "unreadable")];
     const stated = body["type"];
-    const name = typeof stated === "string" ? stated : frame.event;
+    const name = typeof stated === "string" ? stated : event;
     if (name === undefined) return this.#decodeNameless(body);
-    return this.#decode(name, body) ?? [unrecognized(name)];
+    const events = this.#decode(name, body) ?? [unrecognized(name)];
+    const [delta] = events;
+    if (name === "content-delta" && events.length === 1 && delta?.type === "part_delta") {
+      this.#repeatedPart = delta.part;
+      this.#repetition.learn(frame.raw, [{ name: "text", value: delta.text }]);
+    }
+    return events;
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    if (!this.#repetition.matches(raw)) return undefined;
+    const text = this.#repetition.valueOf("text") as string;
+    return [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {

@@ -49,9 +49,13 @@ function encodeHeader(name: string, value: string): Buffer {
 }
 
 class MessageDecoder implements FrameDecoder {
+  /** No frame of this framing is told by its bytes alone. */
+  readonly isFresh = false;
   corrupt = false;
   overflowed = false;
   readonly #maxEventBytes: number;
+  /** Of the message before: most of a stream have the same. */
+  #lastHeaders: { bytes: Buffer; values: Headers } | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   /** Length of the message that has begun; undefined until its prelude is there. */
@@ -78,7 +82,7 @@ class MessageDecoder implements FrameDecoder {
         if (this.#expected === undefined) return frames;
       }
       if (available < this.#expected) break;
-      const frame = decodeMessage(this.#take(chunk, start, this.#expected));
+      const frame = this.#decode(this.#take(chunk, start, this.#expected));
       if (frame === undefined) {
         this.#stop("corrupt");
         return frames;
@@ -117,6 +121,27 @@ class MessageDecoder implements FrameDecoder {
     return undefined;
   }
 
+  /** Reads a message with a sound prelude; undefined when its checksum is wrong or its headers do not fill their room exactly. */
+  #decode(raw: Buffer): Frame | undefined {
+    const end = raw.length - checksumBytes;
+    if (crc32(raw.subarray(0, end)) !== raw.readUInt32BE(end)) return undefined;
+    const headersEnd = preludeBytes + raw.readUInt32BE(4);
+    const headers = this.#readHeaders(raw, headersEnd);
+    return headers === undefined ? undefined : decodePayload(raw, headers, headersEnd);
+  }
+
+  #readHeaders(raw: Buffer, end: number): Headers | undefined {
+    const last = this.#lastHeaders;
+    const isSame =
+      last?.bytes.length === end - preludeBytes &&
+      raw.compare(last.bytes, 0, last.bytes.length, preludeBytes, end) === 0;
+    if (last !== undefined && isSame) return last.values;
+    const values = readStringHeaders(raw, preludeBytes, end);
+    // A copy: the chunk that they are part of may be large.
+    if (values !== undefined) this.#lastHeaders = { bytes: Buffer.from(raw.subarray(preludeBytes, end)), values };
+    return values;
+  }
+
   #stop(reason: "corrupt" | "overflowed"): void {
     this[reason] = true;
     this.#forget();
@@ -129,13 +154,11 @@ class MessageDecoder implements FrameDecoder {
   }
 }
 
-/** Reads a message with a sound prelude; undefined when its checksum is wrong or its headers do not fill their room exactly. */
-function decodeMessage(raw: Buffer): Frame | undefined {
+/** The headers that are strings. */
+type Headers = ReadonlyMap<string, string>;
+
+function decodePayload(raw: Buffer, headers: Headers, headersEnd: number): Frame {
   const end = raw.length - checksumBytes;
-  if (crc32(raw.subarray(0, end)) !== raw.readUInt32BE(end)) return undefined;
-  const headersEnd = preludeBytes + raw.readUInt32BE(4);
-  const headers = readStringHeaders(raw, preludeBytes, headersEnd);
-  if (headers === undefined) return undefined;
   const messageType = headers.get(":message-type");
   const payload = raw.toString("utf8", headersEnd, end);
   if (messageType !== "exception" && messageType !== "error") {

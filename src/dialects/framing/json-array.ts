@@ -31,6 +31,8 @@ const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 type Place = "start" | "first" | "next" | "between" | "container" | "string" | "word" | "done";
 
 class ElementDecoder implements FrameDecoder {
+  /** No frame of this framing is told by its bytes alone. */
+  readonly isFresh = false;
   overflowed = false;
   corrupt = false;
   readonly #maxEventBytes: number;

@@ -27,6 +27,10 @@ class LineDecoder implements FrameDecoder {
     return this.#pendingBytes > 0;
   }
 
+  get isFresh(): boolean {
+    return this.#pendingBytes === 0 && !this.overflowed;
+  }
+
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     let start = 0;

@@ -44,11 +44,14 @@ class ByteSseDecoder implements FrameDecoder {
     return this.#pendingBytes > 0;
   }
 
+  get isFresh(): boolean {
+    return this.#pendingBytes === 0 && this.#atLineStart && !this.#afterCr && !this.#isFirst && !this.overflowed;
+  }
+
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     if (this.overflowed || chunk.length === 0) return frames;
-    const isFresh = this.#pendingBytes === 0 && this.#atLineStart && !this.#afterCr && !this.#isFirst;
-    const whole = isFresh && chunk.length <= this.#maxEventBytes ? decodeWholeFrame(chunk) : undefined;
+    const whole = this.isFresh && chunk.length <= this.#maxEventBytes ? decodeWholeFrame(chunk) : undefined;
     if (whole !== undefined) {
       frames.push(whole);
       return frames;

@@ -6,6 +6,7 @@ import type { DialectEncoder } from "../encoding.ts";
 import { isJsonObject } from "../json/fields.ts";
 import { joinPieces } from "./joined-pieces.ts";
 import { locate } from "./locate.ts";
+import { isOwnAddress } from "./part-encode.ts";
 import { encodeRequest, fates } from "./request-encode.ts";
 import { encodeResponse } from "./response-encode.ts";
 import { bareModel } from "./schema.ts";
@@ -22,6 +23,7 @@ export const encoder: DialectEncoder = {
   streamType: "text/event-stream",
   toolResultParts,
   forOthers: joinPieces,
+  needsBytes: ({ uri }) => !isOwnAddress(uri),
   locate,
 };
 

@@ -7,35 +7,44 @@ import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { optional, ownExtensions } from "./schema.ts";
 
 const errorInfoType = "type.googleapis.com/google.rpc.ErrorInfo";
+const retryInfoType = "type.googleapis.com/google.rpc.RetryInfo";
 
 /**
  * Reads `{"error":{code,message,status,details}}`, bare or as the one element of an array; undefined for any other shape.
- * `type` is the status word, `code` the reason of the ErrorInfo detail; the details stay (`RetryInfo.retryDelay`).
+ * `type` is the status word, `code` the reason of the ErrorInfo detail; the details stay.
  */
 export function decodeError(body: unknown): ProviderError | undefined {
   const wire: unknown = Array.isArray(body) ? body[0] : body;
-  if (!isJsonObject(wire)) return undefined;
+  // Asked of every chunk of a stream.
+  if (!isJsonObject(wire) || !isJsonObject(wire["error"])) return undefined;
   const fields = new FieldReader(wire);
   const facts = fields.nested("error");
   const message = facts?.string("message");
   if (facts === undefined || message === undefined) return undefined;
   const error: ProviderError = {
     ...optional("type", facts.filledString("status")),
-    ...optional("code", readReason(wire["error"] as JsonObject)),
+    ...optional("code", readReason(wire["error"])),
     message,
+    ...optional("retryAfterMs", readRetryDelay(wire["error"])),
   };
   return { ...error, ...ownExtensions(fields.rest()) };
 }
 
 function readReason(facts: JsonObject): string | undefined {
-  const { details } = facts;
+  const reason = findDetail(facts, errorInfoType)?.["reason"];
+  return typeof reason === "string" && reason !== "" ? reason : undefined;
+}
+
+/** `RetryInfo.retryDelay`, `"22s"` or `"0.5s"` (google/protobuf/duration.proto, JSON form), in milliseconds. */
+function readRetryDelay(facts: JsonObject): number | undefined {
+  const delay = findDetail(facts, retryInfoType)?.["retryDelay"];
+  const seconds = typeof delay === "string" ? /^(\d+(?:\.\d{1,9})?)s$/.exec(delay)?.[1] : undefined;
+  return seconds === undefined ? undefined : Math.round(Number(seconds) * 1000);
+}
+
+function findDetail({ details }: JsonObject, type: string): JsonObject | undefined {
   if (!Array.isArray(details)) return undefined;
-  for (const detail of details as unknown[]) {
-    if (!isJsonObject(detail) || detail["@type"] !== errorInfoType) continue;
-    const { reason } = detail;
-    if (typeof reason === "string" && reason !== "") return reason;
-  }
-  return undefined;
+  return (details as unknown[]).filter(isJsonObject).find((detail) => detail["@type"] === type);
 }
 
 /** Outrider's error as this API words it; `requestId` is Outrider's own. */

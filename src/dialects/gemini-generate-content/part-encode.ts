@@ -144,10 +144,15 @@ export function encodeBlob(part: BlobPart, encoding: Encoding, path: CanonicalPa
 const ownAddress =
   /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/|https:\/\/(?:www\.)?youtube\.com\/|https:\/\/youtu\.be\/)/;
 
+/** Whether Google takes media at this address. */
+export function isOwnAddress(address: string): boolean {
+  return ownAddress.test(address);
+}
+
 function encodeAddress(part: UriPart | FilePart, encoding: Encoding, path: CanonicalPath): JsonObject[] {
   const fileUri = part.type === "uri" ? part.uri : part.file_id;
   takeMediaHints(part, encoding, path);
-  if (ownAddress.test(fileUri)) return [{ fileData: { ...optional("mimeType", part.mime_type), fileUri } }];
+  if (isOwnAddress(fileUri)) return [{ fileData: { ...optional("mimeType", part.mime_type), fileUri } }];
   const why = part.type === "uri" ? "Google does not fetch this address" : "a file stored at another provider";
   for (const name of Object.keys(part.extensions?.[encoding.source] ?? {})) encoding.take(part, encoding.source, name);
   encoding.lose(path, "unsupported", `${why}: the ${part.modality} is left out`);

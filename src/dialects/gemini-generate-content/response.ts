@@ -3,7 +3,7 @@
 
 import type { Choice, InferenceResponse } from "../../canonical/index.ts";
 import type { Operation } from "../dialect.ts";
-import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { compact, FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeEmbeddingResponse } from "./embedding.ts";
 import { decodePart, decodeRole } from "./message.ts";
 import { optional, ownExtensions, readBlockReason, readFinishReason } from "./schema.ts";
@@ -18,23 +18,29 @@ export function decodeResponse(body: JsonObject, operation: Operation): Inferenc
   return operation.name === "embeddings" ? decodeEmbeddingResponse(body) : decodeGeneration(body);
 }
 
-/** Decodes one answer, or one chunk of a stream, which has the same shape. */
-export function decodeGeneration(body: JsonObject): InferenceResponse {
+/** Decodes one answer; a chunk of a stream has the same shape. */
+function decodeGeneration(body: JsonObject): InferenceResponse {
+  const usage = body["usageMetadata"];
+  const chunk = decodeChunk(body);
+  return isJsonObject(usage) ? { ...chunk, usage: decodeUsage(usage) } : chunk;
+}
+
+/** All but the usage, which a stream states piece by piece. */
+export function decodeChunk(body: JsonObject): Omit<InferenceResponse, "usage"> {
   const fields = new FieldReader(body);
   const usage = fields.object("usageMetadata");
   const candidates = fields.array("candidates") ?? [];
   const blocked = candidates.length === 0 ? readBlockReason(body["promptFeedback"]) : undefined;
-  const response: InferenceResponse = {
-    ...optional("id", fields.filledString("responseId")),
-    ...optional("model", fields.filledString("modelVersion")),
+  return compact<Omit<InferenceResponse, "usage">>({
+    id: fields.filledString("responseId"),
+    model: fields.filledString("modelVersion"),
     choices:
       blocked === undefined
         ? candidates.map(decodeCandidate)
         : [{ index: 0, message: { role: "assistant", parts: [] }, finishReason: blocked }],
-    ...optional("usage", usage === undefined ? undefined : decodeUsage(usage)),
-    ...optional("serviceTier", readServiceTier(usage)),
-  };
-  return { ...response, ...ownExtensions(fields.rest()) };
+    serviceTier: readServiceTier(usage),
+    extensions: ownExtensions(fields.rest()).extensions,
+  });
 }
 
 /** Vertex leaves out every index, the Gemini API sometimes that of the first candidate (recorded): the place says it then. */

@@ -7,7 +7,7 @@ import type { EventDecoder, Frame, Operation } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { CandidateStream } from "./candidate-stream.ts";
 import { decodeError } from "./error.ts";
-import { decodeGeneration } from "./response.ts";
+import { decodeChunk } from "./response.ts";
 import { dialectId, optional } from "./schema.ts";
 import { decodeUsage, readServiceTier } from "./usage.ts";
 
@@ -35,8 +35,7 @@ class ChunkDecoder implements EventDecoder {
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     // An error may stand in a stream of events as bare JSON, over many lines (wire.md §1.0): then no line is a data line.
     const body = parseJson(frame.data === "" ? frame.raw.toString("utf8") : frame.data);
-    const chunks: unknown[] = Array.isArray(body) ? body : [body];
-    return chunks.flatMap((chunk) => this.#decode(chunk));
+    return Array.isArray(body) ? (body as unknown[]).flatMap((chunk) => this.#decode(chunk)) : this.#decode(body);
   }
 
   end(): StreamEvent[] {
@@ -61,7 +60,7 @@ class ChunkDecoder implements EventDecoder {
     const isChunk =
       isJsonObject(chunk) && ("candidates" in chunk || "usageMetadata" in chunk || "promptFeedback" in chunk);
     if (!isChunk || this.#operation.kind !== "generate_content") return [{ type: "unrecognized", name: "chunk" }];
-    const { id, model, serviceTier, choices, extensions } = decodeGeneration(chunk);
+    const { id, model, serviceTier, choices, extensions } = decodeChunk(chunk);
     const events: StreamEvent[] = this.#restateHead({
       ...optional("id", id),
       ...optional("model", model),
@@ -93,9 +92,9 @@ class ChunkDecoder implements EventDecoder {
   #restateUsage(stated: unknown): StreamEvent[] {
     if (!isJsonObject(stated)) return [];
     const merged = mergeRawUsage(this.#usage, stated);
-    const isChanged = this.#usage === undefined || JSON.stringify(merged) !== JSON.stringify(this.#usage);
+    const told = this.#usage;
     this.#usage = merged;
-    if (!isChanged) return [];
+    if (told !== undefined && JSON.stringify(merged) === JSON.stringify(told)) return [];
     const tier = this.#restateHead(optional("serviceTier", readServiceTier(merged)));
     return [...tier, { type: "usage", usage: decodeUsage(merged) }];
   }

@@ -18,6 +18,7 @@ export const encoder: DialectEncoder = {
   eventEncoder: createEventEncoder,
   streamType: "application/x-ndjson",
   toolResultParts,
+  needsBytes: ({ modality }) => modality === "image",
   locate,
 };
 

@@ -4,6 +4,7 @@
 
 import { mergeRawUsage, type Part, type StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Frame, Operation } from "../dialect.ts";
+import { Repetition } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeError } from "./error.ts";
 import { decodeResponse } from "./response.ts";
@@ -28,12 +29,17 @@ class LineEventDecoder implements EventDecoder {
   #hasChoice = false;
   #createdAt: unknown;
   #usage: JsonObject | undefined;
+  readonly #repetition = new Repetition();
+  /** The part that the repeated delta extends, and the member with its text. */
+  #repeatedPart = 0;
+  #repeatedName = "content";
 
   constructor(operation: Operation) {
     this.#operation = operation;
   }
 
   push(frame: Frame): StreamEvent[] {
+    this.#repetition.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     const line = parseLine(frame.data);
     if (line === undefined) return [{ type: "unrecognized", name: "unreadable" }];
@@ -42,7 +48,29 @@ class LineEventDecoder implements EventDecoder {
     if (!isJsonObject(line["message"]) && line["response"] === undefined && line["done"] !== true) {
       return [{ type: "unrecognized", name: "line" }];
     }
-    return this.#decode(line);
+    const events = this.#decode(line);
+    if (events.length === 1) this.#learn(frame, line, events[0]);
+    return events;
+  }
+
+  #learn({ raw }: Frame, line: JsonObject, told: StreamEvent | undefined): void {
+    const { message, response, created_at: createdAt } = line;
+    if (told?.type !== "part_delta" || typeof createdAt !== "string") return;
+    const name = isJsonObject(message) && message["content"] === told.text ? "content" : "response";
+    if (name === "response" && response !== told.text) return;
+    this.#repeatedPart = told.part;
+    this.#repeatedName = name;
+    this.#repetition.learn(raw, [
+      { name, value: told.text },
+      { name: "created_at", value: createdAt },
+    ]);
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    if (!this.#repetition.matches(raw)) return undefined;
+    this.#createdAt = this.#repetition.valueOf("created_at");
+    const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    return [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {

@@ -18,6 +18,7 @@ export const encoder: DialectEncoder = {
   eventEncoder: createEventEncoder,
   streamType: "text/event-stream",
   toolResultParts,
+  needsBytes: ({ modality }) => modality === "document" || modality === "audio",
   locate,
 };
 

@@ -3,6 +3,7 @@
 
 import { mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Frame } from "../dialect.ts";
+import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createChoiceDecoder, type ChoiceDecoder } from "./choice-stream.ts";
 import { decodeError } from "./error.ts";
@@ -22,6 +23,9 @@ export function createStreamDecoder(): EventDecoder {
   return new ChatStreamDecoder();
 }
 
+/** Members that hide the length of what they stand beside. */
+const paddingNames = ["obfuscation", "p"];
+
 class ChatStreamDecoder implements EventDecoder {
   #id: string | undefined;
   #model: string | undefined;
@@ -35,8 +39,14 @@ class ChatStreamDecoder implements EventDecoder {
   /** Unknown top-level members, last value each. */
   readonly #rest: JsonObject = {};
   readonly #choices = new Map<number, ChoiceDecoder>();
+  readonly #repetition = new Repetition();
+  /** The choice and the part that the repeated delta extends, and the member with its text. */
+  #repeatedChoice = 0;
+  #repeatedPart = 0;
+  #repeatedName = "content";
 
   push(frame: Frame): StreamEvent[] {
+    this.#repetition.forget();
     if (this.#isClosed) return [];
     if (frame.commentOnly === true || frame.event === "ping") return [{ type: "keepalive" }];
     const { data } = frame;
@@ -51,7 +61,39 @@ class ChatStreamDecoder implements EventDecoder {
     }
     if (frame.event === "error") return this.#fail(chunk);
     if (!isJsonObject(chunk)) return this.#fail(chunk);
-    return this.#pushChunk(chunk, frame.event);
+    const events = this.#pushChunk(chunk, frame.event);
+    if (events.length === 1) this.#learn(frame, chunk, events[0]);
+    return events;
+  }
+
+  /** Only of a delta that is text and nothing else: all else about a chunk may be said twice without being told twice. */
+  #learn({ raw }: Frame, chunk: JsonObject, told: StreamEvent | undefined): void {
+    const { choices } = chunk;
+    if (told?.type !== "part_delta" || !Array.isArray(choices) || choices.length !== 1) return;
+    const wire: unknown = choices[0];
+    const delta = isJsonObject(wire) ? wire["delta"] : undefined;
+    if (!isJsonObject(delta)) return;
+    let name: string | undefined;
+    for (const key in delta) {
+      const value = delta[key];
+      if (key === "content" || key === "reasoning_content" || key === "reasoning") {
+        if (value === told.text) name = key;
+        else if (value !== null && value !== "") return;
+      } else if (key !== "role" && value !== null) return;
+    }
+    if (name === undefined) return;
+    this.#repeatedChoice = told.choice;
+    this.#repeatedPart = told.part;
+    this.#repeatedName = name;
+    const slots: Slot[] = [{ name, value: told.text }];
+    for (const key of paddingNames) if (typeof chunk[key] === "string") slots.push({ name: key, value: chunk[key] });
+    this.#repetition.learn(raw, slots);
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    if (this.#isClosed || !this.#repetition.matches(raw)) return undefined;
+    const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    return [{ type: "part_delta", choice: this.#repeatedChoice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {

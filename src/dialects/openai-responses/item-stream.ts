@@ -3,6 +3,7 @@
 // Nothing of an item's content is held but what an unfinished item was announced with.
 
 import type { Part, StreamEvent } from "../../canonical/index.ts";
+import type { AnswerDetail } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { callSlot, decodeItem, type ItemPart } from "./item.ts";
 import { dialectId, filledText } from "./schema.ts";
@@ -37,6 +38,8 @@ export interface ItemDecoder {
   complete(event: JsonObject, events: StreamEvent[]): boolean;
   /** A text delta, or (`isWhole`) the whole text so far. */
   append(event: JsonObject, slot: string, text: unknown, events: StreamEvent[], isWhole?: true): boolean;
+  /** More text of the part that grew last. */
+  appendMore(text: string, events: StreamEvent[]): void;
   /** A content part as it began or came whole. */
   describe(event: JsonObject, slot: string, events: StreamEvent[]): boolean;
   /** `response.output_text.annotation.added` */
@@ -54,8 +57,8 @@ export interface ItemDecoder {
 }
 
 /** Starts the items of one answer. `firstPart` is the number of its first part. */
-export function createItemDecoder(firstPart: number): ItemDecoder {
-  return new StreamedItems(firstPart);
+export function createItemDecoder(firstPart: number, detail: AnswerDetail): ItemDecoder {
+  return new StreamedItems(firstPart, detail);
 }
 
 class StreamedItems implements ItemDecoder {
@@ -63,11 +66,15 @@ class StreamedItems implements ItemDecoder {
   readonly #items: ItemState[] = [];
   readonly #byId = new Map<string, ItemState>();
   readonly #byIndex = new Map<unknown, ItemState>();
+  readonly #detail: AnswerDetail;
   #nextPart: number;
   #told = 0;
+  /** The part that grew last. */
+  #growing: PartState | undefined;
 
-  constructor(firstPart: number) {
+  constructor(firstPart: number, detail: AnswerDetail) {
     this.#nextPart = firstPart;
+    this.#detail = detail;
   }
 
   get partCount(): number {
@@ -108,7 +115,15 @@ class StreamedItems implements ItemDecoder {
     const news = isWhole === true ? text.slice(part.told) : text;
     if (news !== "") events.push({ type: "part_delta", choice, part: part.part, text: news });
     part.told += news.length;
+    this.#growing = part;
     return true;
+  }
+
+  appendMore(text: string, events: StreamEvent[]): void {
+    const part = this.#growing;
+    if (part === undefined) return;
+    events.push({ type: "part_delta", choice, part: part.part, text });
+    part.told += text.length;
   }
 
   describe(event: JsonObject, slot: string, events: StreamEvent[]): boolean {
@@ -250,6 +265,7 @@ class StreamedItems implements ItemDecoder {
    * the last ones count. Only texts are told again, because lists would be appended.
    */
   #restate(state: ItemState, wire: unknown, events: StreamEvent[]): void {
+    if (this.#detail === "facts") return;
     for (const { slot, part } of decodeItem(wire)) {
       const known = state.parts.get(slot);
       const item = part.extensions?.[dialectId]?.["item"];

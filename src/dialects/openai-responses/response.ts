@@ -2,8 +2,8 @@
 // Invariant: every field of the body is in the canonical form or in `extensions`; nothing throws.
 
 import type { Choice, FinishReason, InferenceResponse, Part } from "../../canonical/index.ts";
-import type { Operation } from "../dialect.ts";
-import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import type { AnswerDetail, Operation } from "../dialect.ts";
+import { compact, FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeItemParts } from "./item.ts";
 import { decodeFinishReason, filledText, hasOpenCall, optional, ownExtensions } from "./schema.ts";
 import { decodeUsage } from "./usage.ts";
@@ -15,35 +15,58 @@ import { decodeUsage } from "./usage.ts";
  * The usage of a response that is fetched or cancelled stays in the extensions, also of one made in the background, whose
  * creation stated none: it cannot be known whether it was fetched before, and totals must be counted once.
  */
-export function decodeResponse(body: JsonObject, operation: Operation): InferenceResponse {
+export function decodeResponse(
+  body: JsonObject,
+  operation: Operation,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
   if (operation.kind === "count_tokens") return { choices: [], ...ownExtensions(body) };
-  const { head, usage } = decodeHead(body, operation);
+  const { head, usage } = decodeHead(body, operation, detail);
   const parts: Part[] = [];
   if (Array.isArray(body["output"])) {
-    for (const item of body["output"]) for (const part of decodeItemParts(item)) parts.push(part);
+    for (const item of body["output"] as unknown[]) {
+      if (detail === "facts" && isSpoken(item)) parts.push(spokenPart);
+      else for (const part of decodeItemParts(item)) parts.push(part);
+    }
   }
-  return { ...head, choices: decodeChoices(body, parts), ...optional("usage", usage) };
+  const response: InferenceResponse = { ...head, choices: decodeChoices(body, parts) };
+  if (usage !== undefined) response.usage = usage;
+  return response;
+}
+
+/** Stands for what was said or thought where nobody will look. */
+const spokenPart: Part = { type: "text", content: "" };
+
+/** Items that say nothing of how the answer ended. */
+function isSpoken(item: unknown): boolean {
+  return isJsonObject(item) && (item["type"] === "message" || item["type"] === "reasoning");
 }
 
 /** All of an answer but its choices, and its usage apart; `output` is left to whoever asks. */
 export function decodeHead(
   body: JsonObject,
   operation: Operation,
+  detail: AnswerDetail,
 ): { head: Omit<InferenceResponse, "choices" | "usage">; usage: InferenceResponse["usage"] } {
+  const rawUsage = operation.kind === "fetch" || !isJsonObject(body["usage"]) ? undefined : body["usage"];
+  const head = compact<Omit<InferenceResponse, "choices" | "usage">>({
+    id: filledText(body["id"]),
+    model: filledText(body["model"]),
+    serviceTier: filledText(body["service_tier"]),
+    extensions: detail === "facts" ? undefined : readRest(body, rawUsage !== undefined).extensions,
+  });
+  return { head, usage: rawUsage === undefined ? undefined : decodeUsage(rawUsage, body["tool_usage"]) };
+}
+
+/** What the canonical head does not say; an empty text counts as read. */
+function readRest(body: JsonObject, hasUsage: boolean): ReturnType<typeof ownExtensions> {
   const fields = new FieldReader(body);
   if (body["object"] === "response") fields.skip("object");
   if (Array.isArray(body["output"])) fields.skip("output");
   fields.skipNull("usage");
-  const rawUsage = operation.kind === "fetch" ? undefined : fields.object("usage");
-  const head = {
-    ...optional("id", fields.filledString("id")),
-    ...optional("model", fields.filledString("model")),
-    ...optional("serviceTier", fields.filledString("service_tier")),
-  };
-  return {
-    head: { ...head, ...ownExtensions(fields.rest()) },
-    usage: rawUsage === undefined ? undefined : decodeUsage(rawUsage, body["tool_usage"]),
-  };
+  if (hasUsage) fields.skip("usage");
+  for (const name of ["id", "model", "service_tier"]) fields.string(name);
+  return ownExtensions(fields.rest());
 }
 
 /** How a response ended; undefined while it runs. A compacted conversation states no status. */

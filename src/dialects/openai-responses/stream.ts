@@ -2,7 +2,8 @@
 // Invariant: never throws; an event that is unknown or fits no item becomes `unrecognized`, without any of its content.
 
 import type { StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Frame, Operation } from "../dialect.ts";
+import type { AnswerDetail, EventDecoder, Frame, Operation } from "../dialect.ts";
+import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeError, decodeStreamError } from "./error.ts";
 import { callSlot } from "./item.ts";
@@ -18,8 +19,8 @@ import { filledText, progressEvents } from "./schema.ts";
  * - After the terminal event nothing counts, but for a `response.created` with another id, which begins anew: the parts go
  *   on counting, and the last response's facts stand (several answers in one body are recorded).
  */
-export function createStreamDecoder(operation: Operation): EventDecoder {
-  return new ResponseStreamDecoder(operation);
+export function createStreamDecoder(operation: Operation, detail: AnswerDetail = "whole"): EventDecoder {
+  return new ResponseStreamDecoder(operation, detail);
 }
 
 /** Cap of a name the provider chose, in characters: it goes into logs and counters. */
@@ -29,19 +30,31 @@ const choice = 0;
 
 class ResponseStreamDecoder implements EventDecoder {
   readonly #operation: Operation;
-  #items: ItemDecoder = createItemDecoder(0);
-  /** The response as last stated, without its output; undefined once its facts were told. */
+  readonly #detail: AnswerDetail;
+  #items: ItemDecoder;
+  /** The response as last stated, without its output where that would be told; undefined once its facts were told. */
   #response: JsonObject | undefined;
   #id: string | undefined;
   #hasEnded = false;
   /** The last numbered event's text: some clients' retries and resumptions repeat one. */
   #lastData: string | undefined;
+  /** The last event's number, 0 before the first. */
+  #lastNumber = 0;
+  readonly #repetition = new Repetition();
+  /** The last numbered event where it was told by its bytes alone; `lastData` is older then. */
+  #lastRaw: Buffer | undefined;
+  /** Bytes around the text in such an event. */
+  #bytesBefore = 0;
+  #bytesAfter = 0;
 
-  constructor(operation: Operation) {
+  constructor(operation: Operation, detail: AnswerDetail) {
     this.#operation = operation;
+    this.#detail = detail;
+    this.#items = createItemDecoder(0, detail);
   }
 
   push(frame: Frame): StreamEvent[] {
+    this.#forgetRepetition();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     const { data } = frame;
     // Sent after the terminal event by OpenRouter and Bedrock (recorded); it ends nothing by itself.
@@ -55,9 +68,46 @@ class ResponseStreamDecoder implements EventDecoder {
       const error = decodeError(body);
       if (error !== undefined) return [{ type: "error", error }];
     }
-    if (this.#isRepeated(body, data)) return [];
+    if (this.#isRepeated(body["sequence_number"], data)) return [];
     const events: StreamEvent[] = [];
-    return this.#decode(name, body, events) ? events : [unrecognized(name)];
+    if (!this.#decode(name, body, events)) return [unrecognized(name)];
+    if (events.length === 1 && name.endsWith(".delta")) this.#learn(frame, body, events[0]);
+    return events;
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    if (!this.#repetition.matches(raw)) return undefined;
+    const number = this.#repetition.valueOf("sequence_number");
+    if (typeof number === "number" && number > 0) {
+      // Perhaps the very same event once more.
+      if (number === this.#lastNumber) return undefined;
+      this.#lastNumber = number;
+      this.#lastRaw = raw;
+    }
+    const events: StreamEvent[] = [];
+    this.#items.appendMore(this.#repetition.valueOf("delta") as string, events);
+    return events;
+  }
+
+  #forgetRepetition(): void {
+    this.#repetition.forget();
+    const last = this.#lastRaw;
+    if (last === undefined) return;
+    this.#lastRaw = undefined;
+    this.#lastData = last.toString("utf8", this.#bytesBefore, last.length - this.#bytesAfter);
+  }
+
+  #learn({ data, raw }: Frame, body: JsonObject, told: StreamEvent | undefined): void {
+    if (told?.type !== "part_delta" || told.text !== body["delta"]) return;
+    this.#bytesBefore = raw.indexOf(0x7b);
+    this.#bytesAfter = raw.length - this.#bytesBefore - data.length;
+    // Of a text that is not ASCII nothing is learned anyway.
+    if (raw.toString("latin1", this.#bytesBefore, raw.length - this.#bytesAfter) !== data) return;
+    const slots: Slot[] = [{ name: "delta", value: told.text }];
+    for (const name of ["sequence_number", "obfuscation"]) {
+      if (body[name] !== undefined) slots.push({ name, value: body[name] });
+    }
+    this.#repetition.learn(raw, slots);
   }
 
   end(): StreamEvent[] {
@@ -69,10 +119,10 @@ class ResponseStreamDecoder implements EventDecoder {
     return events;
   }
 
-  #isRepeated(body: JsonObject, data: string): boolean {
-    const number = body["sequence_number"];
+  #isRepeated(number: unknown, data: string): boolean {
     // Some servers number every event 0.
     if (typeof number !== "number" || number <= 0) return false;
+    this.#lastNumber = number;
     if (data === this.#lastData) return true;
     this.#lastData = data;
     return false;
@@ -147,11 +197,10 @@ class ResponseStreamDecoder implements EventDecoder {
     if (this.#hasEnded) {
       if (id === undefined || id === this.#id) return true;
       this.#hasEnded = false;
-      this.#items = createItemDecoder(this.#items.nextPart);
+      this.#items = createItemDecoder(this.#items.nextPart, this.#detail);
     }
     const isNews = this.#response === undefined;
-    const { output: _output, ...facts } = response;
-    this.#response = facts;
+    this.#response = this.#detail === "facts" ? response : withoutOutput(response);
     this.#id = id;
     const model = filledText(response["model"]);
     if (isNews) {
@@ -165,7 +214,7 @@ class ResponseStreamDecoder implements EventDecoder {
   }
 
   #finish(body: JsonObject, events: StreamEvent[]): boolean {
-    const { response, type: _type, sequence_number: _number, ...beside } = body;
+    const { response } = body;
     if (!isJsonObject(response)) return false;
     this.#hasEnded = true;
     this.#lastData = undefined;
@@ -176,7 +225,7 @@ class ResponseStreamDecoder implements EventDecoder {
     items.close(events);
     this.#response = undefined;
     // GitHub Copilot's `copilot_usage` stands beside the response, and inside one that is not streamed (recorded).
-    const usage = this.#tellHead({ ...response, ...beside }, events);
+    const usage = this.#tellHead(besideResponse(body, response), events);
     const finishReason = readFinishReason(response, items.calls);
     if (finishReason !== undefined && hasAnswer(response, items.partCount, finishReason)) {
       if (items.partCount === 0) events.push({ type: "choice_start", choice, role: "assistant" });
@@ -190,10 +239,24 @@ class ResponseStreamDecoder implements EventDecoder {
   }
 
   #tellHead(response: JsonObject, events: StreamEvent[]): ReturnType<typeof decodeHead>["usage"] {
-    const { head, usage } = decodeHead(response, this.#operation);
+    const { head, usage } = decodeHead(response, this.#operation, this.#detail);
     events.push({ type: "response_start", ...head });
     return usage;
   }
+}
+
+function withoutOutput({ output: _output, ...facts }: JsonObject): JsonObject {
+  return facts;
+}
+
+/** The response with what stands beside it in its event; itself where that is nothing. */
+function besideResponse(body: JsonObject, response: JsonObject): JsonObject {
+  for (const key in body) {
+    if (key === "response" || key === "type" || key === "sequence_number") continue;
+    const { response: _response, type: _type, sequence_number: _number, ...beside } = body;
+    return { ...response, ...beside };
+  }
+  return response;
 }
 
 function unrecognized(name: string): StreamEvent {

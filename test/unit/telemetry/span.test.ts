@@ -154,6 +154,9 @@ describe("attributes", () => {
         "outrider.relay.mode": "splice",
         "outrider.request.id": "00000000000000000000000000000000",
         "outrider.request.unread": "corrupt",
+        "outrider.routing.skipped": [
+          "groq/llama-3;reason=breaker_open",
+        ],
         "outrider.session.id": "s-1",
         "outrider.stream.end": "complete",
         "outrider.tag.feature": "search",

@@ -21,8 +21,20 @@ describe("Google's errors", () => {
       type: "INVALID_ARGUMENT",
       code: "API_KEY_INVALID",
       message: "no",
+      retryAfterMs: 37_000,
       extensions: { "gemini-generate-content": { error: { code: 400, details: [retry, info] } } },
     });
+  });
+
+  it.each([
+    ["0.5s", 500],
+    ["1.234567890s", 1235],
+    ["-1s", undefined],
+    ["soon", undefined],
+    [22, undefined],
+  ])("ask to wait: %j", (retryDelay, retryAfterMs) => {
+    const error = { message: "no", details: [{ ...retry, retryDelay }] };
+    expect(decodeError({ error })?.retryAfterMs).toBe(retryAfterMs);
   });
 
   it.each([null, 7, "no", [], {}, { error: "no" }, { error: { code: 400 } }, { candidates: [] }, [[wire]]])(

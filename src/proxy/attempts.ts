@@ -1,0 +1,334 @@
+// Room proxy: a call along the way that policy has for it: tries, waits, other targets, until an answer is the client's.
+// Invariant: at most one answer reaches the client; every try is in the record, and what replaced what is told.
+
+import { SidecarError } from "../errors.ts";
+import type { AttemptGroup, AttemptReason, Replaced } from "../record/index.ts";
+import { type Candidate, decideNext, type FallbackReason, findNext, reasonOf } from "../routing/index.ts";
+import { answerHeaders } from "./answer.ts";
+import type { AttemptResult } from "./attempt.ts";
+import type { Call } from "./call.ts";
+import type { Exchange } from "./exchange.ts";
+import { Claim, raceHedged, type Try } from "./hedge.ts";
+import { HeldResponder } from "./held-responder.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { noteFailure, noteSkipped, openGroup, settleGroup } from "./recording.ts";
+import type { RelayEnd } from "./relay.ts";
+import type { Route } from "./route.ts";
+import { placeFor, prepare, type Sending, sendWithFreshRetry, settle } from "./sending.ts";
+
+/** One target on the way. */
+interface Stop {
+  index: number;
+  /** What it stands in for. */
+  replaces: Replaced | undefined;
+  /** What brought the call here; undefined at the first. */
+  reason: FallbackReason | undefined;
+}
+
+/** A target that did not answer the client. */
+interface Failure {
+  error: SidecarError;
+  /** What it answered, still to be had. */
+  held: HeldResponder | undefined;
+  /** Its attempts; undefined where there was none. */
+  group: AttemptGroup | undefined;
+  next: Stop | undefined;
+}
+
+/** Target after target, until one answers or policy has no further; then the client gets the first one's error. */
+export async function sendAlong(exchange: Exchange, call: Call, route: Route): Promise<void> {
+  let first: Failure | undefined;
+  let stop: Stop | undefined = { index: 0, replaces: route.diverted, reason: undefined };
+  while (stop !== undefined) {
+    const failure = await tryTarget(exchange, call, route, stop);
+    if (failure === undefined) return;
+    if (first !== undefined) failure.held?.drop();
+    first ??= failure;
+    stop = failure.next;
+  }
+  if (first !== undefined) answerFailure(exchange, first);
+}
+
+/** Undefined: the client has its answer, or is gone. */
+async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Stop): Promise<Failure | undefined> {
+  const { rooms } = exchange;
+  const target = route.findTarget(stop.index);
+  if (target === undefined) {
+    const error = new SidecarError("upstream_auth", `Outrider holds no credential for ${keyAt(route, stop.index)}`);
+    return passOver(exchange, route, stop, error, "no_credential");
+  }
+  let sending: Sending;
+  try {
+    const placed = placeFor(exchange, call, target);
+    sending = placed instanceof Promise ? await placed : placed;
+  } catch (error) {
+    if (!(error instanceof SidecarError) || error.code === "client_disconnected") throw error;
+    return passOver(exchange, route, stop, error);
+  }
+
+  let group: AttemptGroup | undefined;
+  let retryDelayMs: number | undefined;
+  let latest: { error: SidecarError; end: RelayEnd; held: HeldResponder } | undefined;
+  for (let triesHere = 1; ; triesHere += 1) {
+    const claim = new Claim();
+    const begun = await begin(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
+    if (begun instanceof SidecarError) {
+      if (group === undefined) return passOver(exchange, route, stop, begun);
+      settleGroup(exchange, group, latest?.end ?? failedWith(begun), latest?.error ?? begun);
+      return failAt(exchange, route, stop, latest?.error ?? begun, { held: latest?.held, group });
+    }
+    latest?.held.drop();
+    const { counts, hedged } =
+      route.hedge === undefined
+        ? { counts: begun, hedged: undefined }
+        : await withHedge(exchange, call, route, begun, claim, route.hedge.afterMs);
+    group = counts.group;
+    const { result, error } = await counts.ended;
+    if (error === undefined) {
+      counts.held.release();
+      settle(exchange, group, result.end);
+      return undefined;
+    }
+    if (hedged !== undefined) {
+      // Both failed, each at its own target.
+      settleGroup(exchange, group, result.end, error);
+      return failAt(exchange, route, stop, error, counts, hedged.index);
+    }
+    const { retryAfterMs } = result;
+    const step = decideNext(
+      {
+        plan: route.candidates,
+        index: stop.index,
+        // Not the group's attempts: one more on a fresh connection is no try of policy's.
+        attemptsHere: triesHere,
+        code: error.code,
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        remainingMs: exchange.deadlineMs - rooms.clock.nowMs(),
+        allowsFallback: !exchange.fallbackOff,
+        isRepeatable: true,
+      },
+      route.retry,
+      rooms.health.retryBudget(keyAt(route, stop.index)),
+      () => rooms.health.random(),
+    );
+    if (step.type !== "retry") {
+      settleGroup(exchange, group, result.end, error);
+      return failAt(exchange, route, stop, error, counts);
+    }
+    latest = { error, end: result.end, held: counts.held };
+    retryDelayMs = step.delayMs;
+    if (await pause(exchange, step.delayMs)) continue;
+    settleGroup(exchange, group, result.end, error);
+    throw new SidecarError("client_disconnected", "the client went away");
+  }
+}
+
+/** What a try is part of. */
+interface Beginning {
+  /** Of the tries before it at the same target. */
+  group: AttemptGroup | undefined;
+  retryDelayMs: number | undefined;
+  claim: Claim;
+  reason: AttemptReason | undefined;
+}
+
+/**
+ * Sends once, the answer held; an error where nothing was sent: the breaker is open, or a fallback or retry cannot be signed.
+ * @throws SidecarError where the very first send cannot be signed, which is the client's to hear
+ */
+async function begin(
+  exchange: Exchange,
+  route: Route,
+  { index, replaces }: Stop,
+  sending: Sending,
+  { group: known, retryDelayMs, claim, reason }: Beginning,
+): Promise<Try | SidecarError> {
+  const { rooms, inbound, record } = exchange;
+  const key = keyAt(route, index);
+  const lease = rooms.health.open(key, route.breaker);
+  if (lease === undefined) return new SidecarError("upstream_overloaded", `the breaker of ${key} is open`);
+  let outgoing: Outgoing;
+  try {
+    const prepared = prepare(exchange, sending);
+    outgoing = prepared instanceof Promise ? await prepared : prepared;
+  } catch (error) {
+    lease.end({ code: error instanceof SidecarError ? error.code : "internal" });
+    if (error instanceof SidecarError && (known !== undefined || replaces !== undefined)) return error;
+    throw error;
+  }
+  const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
+  const held = new HeldResponder(inbound.respond, {
+    mayPass: (asking) => claim.take(asking),
+    rewriteHead(headers, status) {
+      [record.losses, record.relayMode, record.http.statusCode] = [sending.losses, sending.relayMode, status];
+      record.served = group;
+      return record.groups.length === 1 ? headers : renewHeaders(exchange, headers, group);
+    },
+  });
+  let cancel: Try["cancel"] = () => undefined;
+  const onStarted = (abort: Try["cancel"]): void => {
+    cancel = abort;
+  };
+  const resendCount = group.attempts.length;
+  const sent = { ...sending, ...outgoing, group, respond: held, resendCount, retryDelayMs, onStarted };
+  const ended = sendWithFreshRetry(exchange, sent).then((result) => {
+    const error = findError(result, held, route, index);
+    lease.end(outcomeOf(result, error));
+    if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
+      rooms.health.coolDown(key, rooms.clock.nowMs() + result.retryAfterMs);
+    }
+    return { result, error };
+  });
+  const one = { index, group, held, ended, cancel: (why: SidecarError) => cancel(why) };
+  claim.enter(one);
+  return one;
+}
+
+/** The same, and beside it another one at the next target where policy hedges and the first says nothing for too long. */
+async function withHedge(
+  exchange: Exchange,
+  call: Call,
+  route: Route,
+  first: Try,
+  claim: Claim,
+  afterMs: number,
+): Promise<{ counts: Try; hedged: Try | undefined }> {
+  const { own } = exchange;
+  const stop: Stop = { index: 1, replaces: undefined, reason: undefined };
+  const target = route.findTarget(1);
+  const isHedged = first.index === 0 && target !== undefined && !exchange.fallbackOff;
+  if (!isHedged || first.group.attempts.length > 1) return { counts: first, hedged: undefined };
+  const startSecond = async (): Promise<Try | undefined> => {
+    own.enter();
+    try {
+      const sending = await placeFor(exchange, call, target);
+      const begun = await begin(exchange, route, stop, sending, {
+        group: undefined,
+        retryDelayMs: undefined,
+        claim,
+        reason: "hedge",
+      });
+      if (!(begun instanceof SidecarError)) return begun;
+    } catch (error) {
+      if (!(error instanceof SidecarError)) throw error;
+    }
+    own.leave();
+    return undefined;
+  };
+  const settleOther = ({ group, held }: Try, { end }: AttemptResult, error: SidecarError): void => {
+    held.drop();
+    settleGroup(exchange, group, end, error);
+  };
+  const raced = await raceHedged(first, afterMs, claim, startSecond, settleOther);
+  // Each of the two came back to our own time.
+  if (raced.hedged !== undefined) own.leave();
+  return raced;
+}
+
+function keyAt({ candidates }: Route, index: number): string {
+  return (candidates[index] as Candidate).key;
+}
+
+/** A target that was not tried: it cannot take the call without loss, or cannot be asked now (its breaker, its credential). */
+function passOver(
+  { record, fallbackOff }: Exchange,
+  route: Route,
+  stop: Stop,
+  error: SidecarError,
+  why: string = error.code,
+): Failure {
+  const { index, replaces } = stop;
+  noteSkipped(record, keyAt(route, index), why);
+  // Nothing was asked here, so any equal will do; beyond them the call goes on for what brought it here.
+  const isOutOfReach = why === "no_credential";
+  const reason = stop.reason ?? (isOutOfReach ? "unreachable" : reasonOf(error.code));
+  const equal = route.candidates.findIndex(({ step }, at) => at > index && step === route.candidates[index]?.step);
+  const later = reason === undefined ? undefined : findNext(route.candidates, index, reason);
+  const found = equal === -1 ? later : equal;
+  const next =
+    found === undefined || fallbackOff
+      ? undefined
+      : { index: found, replaces: replaces ?? name(route, index, why), reason: stop.reason };
+  return { error, held: undefined, group: undefined, next };
+}
+
+/** `tried`: the place in the plan up to which targets were tried. */
+function failAt(
+  { fallbackOff }: Exchange,
+  route: Route,
+  { index }: Stop,
+  error: SidecarError,
+  { held, group }: Pick<Failure, "held" | "group">,
+  tried = index,
+): Failure {
+  const reason = reasonOf(error.code);
+  const found = reason === undefined || fallbackOff ? undefined : findNext(route.candidates, tried, reason);
+  const next = found === undefined ? undefined : { index: found, replaces: name(route, index, error.code), reason };
+  return { error, held, group, next };
+}
+
+function failedWith(error: SidecarError): RelayEnd {
+  return { kind: "failed", error, staleConnection: false };
+}
+
+function name(route: Route, index: number, reason: string): Replaced {
+  const { provider, model } = route.candidates[index] as Candidate;
+  return { provider, model, reason };
+}
+
+/** What keeps this answer from the client; undefined where the client has it, or is to have it. */
+function findError({ end }: AttemptResult, held: HeldResponder, route: Route, index: number): SidecarError | undefined {
+  if (!held.isHeld || end.kind === "client_aborted") return undefined;
+  if (end.kind !== "complete") return end.error;
+  const choices = end.observation?.response?.choices ?? [];
+  const isFiltered =
+    choices.length > 0 && choices.every(({ finishReason }) => finishReason?.unified === "content_filter");
+  const isHelped = route.candidates.slice(index + 1).some(({ when }) => when?.has("content_filtered") === true);
+  return isFiltered && isHelped
+    ? new SidecarError("content_filtered", "the provider's filter ended the answer before any content")
+    : undefined;
+}
+
+function outcomeOf(
+  { end, attempt }: AttemptResult,
+  error: SidecarError | undefined,
+): { code?: SidecarError["code"]; latencyMs?: number } {
+  const code = (error ?? end.error)?.code;
+  const latencyMs = attempt.firstByteMs;
+  return { ...(code === undefined ? {} : { code }), ...(latencyMs === undefined ? {} : { latencyMs }) };
+}
+
+/** Nothing is left to try: the client gets the first error, and what was tried. */
+function answerFailure({ record }: Exchange, { error, held, group }: Failure): void {
+  if (group !== undefined) record.served = group;
+  if (held?.isWhole !== true) throw error;
+  noteFailure(record, error);
+  record.end = "error";
+  held.release();
+}
+
+/** The head with Outrider's own headers as they are now. */
+function renewHeaders({ record, trace }: Exchange, headers: string[], group: AttemptGroup | undefined): string[] {
+  const theirs = headers.filter((_, at) => !isRenewed(headers[at - (at % 2)] as string));
+  return [...theirs, ...answerHeaders(record, trace.traceresponse, group)];
+}
+
+/** What the attempt itself knew best stays: its cost, and its error. */
+function isRenewed(name: string): boolean {
+  return (
+    name === "traceresponse" ||
+    (name.startsWith("x-outrider-") && name !== "x-outrider-cost" && name !== "x-outrider-error")
+  );
+}
+
+/** Waits; false: the client went away meanwhile. */
+function pause({ inbound, own }: Exchange, delayMs: number): Promise<boolean> {
+  own.leave();
+  return new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(true), delayMs);
+    inbound.respond.onClientGone(() => {
+      clearTimeout(timer);
+      resolve(false);
+    });
+  }).finally(() => own.enter());
+}

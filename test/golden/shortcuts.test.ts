@@ -1,0 +1,141 @@
+// What the observer leaves out changes nothing: frames that repeat the one before, and content that nobody keeps, on real bytes.
+import { describe, expect, it } from "vitest";
+import { createFold, type InferenceResponse, type StreamEvent } from "../../src/canonical/index.ts";
+import {
+  createFrameDecoder,
+  type Dialect,
+  findDialect,
+  type Framing,
+  type Operation,
+} from "../../src/dialects/index.ts";
+import { createObserver, type Observation } from "../../src/proxy/observer.ts";
+import { jsonBody, loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
+
+const dialects = {
+  "openai-chat": "openai-chat",
+  "openai-completions": "openai-chat",
+  mistral: "openai-chat",
+  "openai-responses": "openai-responses",
+  "anthropic-messages": "anthropic-messages",
+  gemini: "gemini-generate-content",
+  "bedrock-converse": "bedrock-converse",
+  "bedrock-invoke": "bedrock-invoke",
+  "cohere-v2": "cohere-chat",
+  ollama: "ollama-chat",
+} as const;
+
+const framings: Partial<Record<Recording["framing"], Framing>> = {
+  sse: "sse",
+  ndjson: "ndjson",
+  eventstream: "aws-eventstream",
+};
+
+interface Answer {
+  recording: Recording;
+  dialect: Dialect;
+  operation: Operation;
+  framing: Framing | undefined;
+}
+
+const answers: Answer[] = Object.entries(dialects).flatMap(([folder, id]) =>
+  loadRecordings(folder).flatMap((recording): Answer[] => {
+    const dialect = findDialect(id);
+    const path = new URL(recording.request.url).pathname;
+    // The base of a provider may have a version before what the dialect knows, or one that it does not.
+    const operation = dialect.match("POST", path) ?? dialect.match("POST", path.slice(path.indexOf("/v1")));
+    if (operation === undefined || recording.response.status !== 200) return [];
+    return [{ recording, dialect, operation, framing: framings[recording.framing] }];
+  }),
+);
+
+const streams = answers.filter(({ framing }) => framing !== undefined);
+
+function cutFrames({ recording, framing }: Answer): Buffer[] {
+  const decoder = createFrameDecoder(framing ?? "sse");
+  return [...decoder.push(responseBytes(recording)), ...decoder.end()].map(({ raw }) => raw);
+}
+
+async function observe(answer: Answer, chunks: readonly Buffer[], keepContent: boolean): Promise<Observation> {
+  const { dialect, operation, framing } = answer;
+  const observer = createObserver({
+    dialect,
+    operation,
+    framing,
+    status: 200,
+    header: () => undefined,
+    contentEncoding: undefined,
+    keepContent,
+    maxBodyBytes: 100_000_000,
+    onOutput: () => undefined,
+    translation: undefined,
+    isAwaited: () => false,
+  });
+  for (const chunk of chunks) observer.observeChunk(chunk, 0);
+  observer.observeFrames(observer.endFrames(), 0);
+  return observer.finish();
+}
+
+describe("a stream that comes frame by frame", () => {
+  it("is read as the one that comes at once, with its content and without", async () => {
+    for (const answer of streams) {
+      const frames = cutFrames(answer);
+      for (const keepContent of [true, false]) {
+        const atOnce = await observe(answer, [Buffer.concat(frames)], keepContent);
+        expect(await observe(answer, frames, keepContent), answer.recording.id).toEqual(atOnce);
+      }
+    }
+    expect(streams.length).toBeGreaterThan(100);
+  });
+
+  it("gives the same events whether repeated frames are parsed or not", () => {
+    let repeated = 0;
+    let parsed = 0;
+    for (const { recording, dialect, operation, framing } of streams) {
+      const decoder = createFrameDecoder(framing ?? "sse");
+      const frames = [...decoder.push(responseBytes(recording)), ...decoder.end()];
+      const [short, long] = [dialect.eventDecoder(operation), dialect.eventDecoder(operation)];
+      const told: StreamEvent[][] = frames.map((frame) => {
+        const events = short.pushRepeated?.(frame.raw);
+        if (events === undefined) parsed += 1;
+        else repeated += 1;
+        return events ?? short.push(frame);
+      });
+      expect([...told, short.end()], recording.id).toEqual([...frames.map((frame) => long.push(frame)), long.end()]);
+    }
+    console.log(`${repeated} frames repeated, ${parsed} parsed`);
+    // Otherwise the shortcut is one in name only.
+    expect(repeated).toBeGreaterThan(parsed / 4);
+  });
+});
+
+describe("an answer whose content nobody keeps", () => {
+  it("states the same facts as one that is decoded whole", () => {
+    const stripped = ({ extensions: _dropped, ...facts }: InferenceResponse): unknown => ({
+      ...facts,
+      choices: facts.choices.map(({ index, message, finishReason }) => ({ index, role: message.role, finishReason })),
+    });
+    for (const { recording, dialect, operation, framing } of answers) {
+      if (recording.framing !== "json" || framing !== undefined) continue;
+      const [facts, whole] = (["facts", "whole"] as const).map((detail) =>
+        stripped(dialect.decodeResponse(jsonBody(recording), operation, detail)),
+      );
+      expect(facts, recording.id).toEqual(whole);
+    }
+  });
+
+  it("folds to the same when it is streamed", () => {
+    for (const answer of streams) {
+      const { recording, dialect, operation, framing } = answer;
+      const [facts, whole] = (["facts", "whole"] as const).map((detail) => {
+        const frames = createFrameDecoder(framing ?? "sse");
+        const events = dialect.eventDecoder(operation, detail);
+        const fold = createFold({ keepContent: false });
+        for (const frame of frames.push(responseBytes(recording)))
+          for (const event of events.push(frame)) fold.push(event);
+        for (const event of events.end()) fold.push(event);
+        return { ...fold, response: fold.result() };
+      });
+      expect(facts, recording.id).toEqual(whole);
+    }
+  });
+});

@@ -1,0 +1,105 @@
+// Mutated streams, read with the shortcut for frames that repeat the one before and without: the same events. Frames come twice, out of
+// order, with bytes changed and with a word of one in another. Rerun with OUTRIDER_SEED.
+import { expect, it } from "vitest";
+import {
+  createFrameDecoder,
+  type Dialect,
+  findDialect,
+  type Framing,
+  type Operation,
+} from "../../src/dialects/index.ts";
+import { loadRecordings, responseBytes } from "../support/recordings.ts";
+import { createSeededRandom } from "../support/random.ts";
+
+const seed = Number(process.env["OUTRIDER_SEED"] ?? Date.now() % 2 ** 31);
+console.log(`OUTRIDER_SEED=${seed}`);
+const cases = 4000;
+const maxFrames = 60;
+
+interface Subject {
+  id: string;
+  dialect: Dialect;
+  operation: Operation;
+  framing: Framing;
+  frames: Buffer[];
+}
+
+const folders = {
+  "openai-chat": ["openai-chat", "/v1/chat/completions", "sse"],
+  "openai-responses": ["openai-responses", "/v1/responses", "sse"],
+  "anthropic-messages": ["anthropic-messages", "/v1/messages", "sse"],
+  "cohere-v2": ["cohere-chat", "/v2/chat", "sse"],
+  ollama: ["ollama-chat", "/api/chat", "ndjson"],
+} as const;
+
+const subjects: Subject[] = Object.entries(folders).flatMap(([folder, [id, path, framing]]) => {
+  const dialect = findDialect(id);
+  const operation = dialect.match("POST", path);
+  if (operation === undefined) throw new Error(`no call at ${path}`);
+  return loadRecordings(folder)
+    .filter((recording) => recording.framing === framing && recording.response.status === 200)
+    .map((recording) => {
+      const decoder = createFrameDecoder(framing);
+      const frames = [...decoder.push(responseBytes(recording)), ...decoder.end()].map(({ raw }) => raw);
+      return { id: recording.id, dialect, operation, framing, frames: frames.slice(0, maxFrames) };
+    });
+});
+
+/** What may stand where a text, a number or a member stands. */
+const words = [
+  '"',
+  "\\",
+  "\\n",
+  '\\"',
+  "0",
+  "07",
+  "1e3",
+  "-",
+  "}",
+  "]",
+  " ",
+  "\n",
+  "é",
+  "\u0001",
+  '","delta":"',
+  '","content":"',
+  '"":1,',
+];
+
+function mutate(frames: readonly Buffer[], random: () => number): Buffer[] {
+  const pick = (count: number): number => Math.floor(random() * count);
+  const mutated = [...frames];
+  for (let changes = 1 + pick(4); changes > 0; changes--) {
+    const at = pick(mutated.length);
+    const frame = mutated[at] ?? Buffer.alloc(0);
+    const kind = pick(4);
+    if (kind === 0) mutated.splice(at, 0, frame);
+    else if (kind === 1) mutated.splice(pick(mutated.length), 0, frame);
+    else {
+      const place = pick(frame.length);
+      const word = Buffer.from(words[pick(words.length)] ?? "");
+      const cut = kind === 2 ? 1 : 0;
+      mutated[at] = Buffer.concat([frame.subarray(0, place), word, frame.subarray(place + cut)]);
+    }
+  }
+  return mutated;
+}
+
+it("are told as without the shortcut", () => {
+  const random = createSeededRandom(seed);
+  let repeated = 0;
+  for (let index = 0; index < cases; index++) {
+    const { id, dialect, operation, framing, frames } = subjects[Math.floor(random() * subjects.length)] as Subject;
+    const decoder = createFrameDecoder(framing);
+    const cut = mutate(frames, random).flatMap((chunk) => decoder.push(chunk));
+    const [short, long] = [dialect.eventDecoder(operation), dialect.eventDecoder(operation)];
+    for (const frame of [...cut, ...decoder.end()]) {
+      // Frames that come several at once do not take the shortcut.
+      const told = random() < 0.1 ? undefined : short.pushRepeated?.(frame.raw);
+      if (told !== undefined) repeated += 1;
+      expect(told ?? short.push(frame), `${id}, case ${index}`).toEqual(long.push(frame));
+    }
+    expect(short.end(), `${id}, case ${index}`).toEqual(long.end());
+  }
+  expect(repeated).toBeGreaterThan(cases);
+});
