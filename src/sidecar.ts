@@ -107,6 +107,9 @@ export function createSidecar({ options, environment, version, log, onExchange }
 
   const tunnels = createTunnels();
 
+  const health = createHealth(clock, Math.random);
+  telemetry.watchBreakers(() => health.breakers());
+
   let isPastDrain = false;
   const exchanges = { started: 0, ended: 0 };
   const rooms: Rooms = {
@@ -115,7 +118,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     clock,
     guard: createGuard(options.hosts),
     policy,
-    health: createHealth(clock, Math.random),
+    health,
     credentials,
     authorizers: createAuthorizers({ environment, clock }),
     telemetry,
@@ -160,7 +163,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     explain: (question) =>
       explainCall(question, {
         snapshot: policy.pick(),
-        health: rooms.health,
+        health,
         credentials,
         epochMs: () => clock.epochMs(),
       }),

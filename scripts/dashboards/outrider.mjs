@@ -113,6 +113,33 @@ const traffic = [
     ],
   },
   {
+    title: "Fallbacks by model",
+    unit: "reqps",
+    description: "Which model took over from which, and why; for all providers and models.",
+    noValue: "0",
+    queries: [
+      {
+        expr: sumBy(
+          "outrider_fallback_from, outrider_fallback_to, outrider_fallback_reason",
+          rate("outrider_fallbacks_total", sidecars),
+        ),
+        legend: "{{outrider_fallback_to}} from {{outrider_fallback_from}} ({{outrider_fallback_reason}})",
+      },
+    ],
+  },
+  {
+    title: "Fallbacks by outcome",
+    unit: "reqps",
+    description: "failure: the model that took over failed, too; for all providers and models.",
+    noValue: "0",
+    queries: [
+      {
+        expr: sumBy("outrider_fallback_outcome", rate("outrider_fallbacks_total", sidecars)),
+        legend: "{{outrider_fallback_outcome}}",
+      },
+    ],
+  },
+  {
     title: "Answers to clients by status",
     unit: "reqps",
     description: "All requests, also those that are no model call, for all providers and models.",
@@ -276,6 +303,18 @@ const sidecar = [
       {
         expr: quantile(0.99, "outrider_request_overhead_seconds", sidecars, { by: "outrider_overhead_phase" }),
         legend: "{{outrider_overhead_phase}}",
+      },
+    ],
+  },
+  {
+    title: "Breakers of targets",
+    unit: "short",
+    description:
+      "0 closed, 1 half open, 2 open and the target passed over; the worst of the sidecars, for all providers.",
+    queries: [
+      {
+        expr: `max by (outrider_provider, gen_ai_request_model) (${level("outrider_breaker_state", `${sidecars}, gen_ai_request_model=~"$model"`)})`,
+        legend: "{{outrider_provider}} {{gen_ai_request_model}}",
       },
     ],
   },

@@ -88,7 +88,7 @@ export async function describePolicy(
 
 /** What documents are compiled against outside a sidecar. */
 export function readCompileSettings(options: Options, environment: Environment): CompileSettings {
-  return { options, environment, describeModel: () => undefined, epochMs: () => systemClock.epochMs() };
+  return { options, environment, epochMs: () => systemClock.epochMs() };
 }
 
 function inCandidate(issue: PolicyIssue): PolicyIssue {

@@ -9,6 +9,7 @@ import type { PolicyKeys } from "./signature.ts";
 import { readCompactForm, readPayloadUnchecked } from "./signature.ts";
 import type { PolicySnapshot, SnapshotSource } from "./snapshot.ts";
 import { compareIdentity, type DocumentIdentity, identify, nameVersion } from "./version.ts";
+import { nextTurn } from "./next-turn.ts";
 
 /** Why a document was refused. Low-cardinality. */
 export const refusals = [
@@ -104,11 +105,13 @@ async function compileWhole(
   const beside = candidate === undefined ? undefined : await compile(candidate, `${version}+candidate`);
   if (beside !== undefined && "issues" in beside) return refuseIssues(version, beside.issues.map(ofCandidate));
   const { snapshot } = compiled;
+  await nextTurn();
   const gone = document.allowRemovals ? [] : listRemoved(inForce?.snapshot, [snapshot, beside?.snapshot]);
   if (gone.length > 0) {
     const reason = `it leaves out ${gone.slice(0, maxReasonIssues).join(", ")}, in use now, and does not say allowRemovals`;
     return { type: "refused", outcome: "removal_refused", version, reason };
   }
+  await nextTurn();
   return {
     type: "admitted",
     identity,
@@ -117,11 +120,6 @@ async function compileWhole(
     candidate: beside?.snapshot,
     warnings: [...earlier, ...warnings.map(formatPolicyIssue)],
   };
-}
-
-/** Between the steps of a large document exchanges go on. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The catalogue is in memory before routing asks for prices. */

@@ -3,7 +3,7 @@
 
 import { nearestName, type Options, OptionsError } from "../options.ts";
 import { createProviders, type Providers } from "../providers/index.ts";
-import { compileRouting, type ModelFacts, type RoutingFacts } from "../routing/index.ts";
+import { compileRouting, type RoutingFacts } from "../routing/index.ts";
 import type { Pricer } from "../spend/index.ts";
 import type { PolicyIssue } from "./issue.ts";
 import type { PolicyDocument } from "./schema.ts";
@@ -14,8 +14,6 @@ export interface CompileSettings {
   options: Pick<Options, "providers" | "credentials" | "timeouts" | "losses" | "prices">;
   /** The process's own. */
   environment: Readonly<Record<string, string | undefined>>;
-  /** Undefined: nobody knows. */
-  describeModel: (provider: string, model: string) => ModelFacts | undefined;
   epochMs: () => number;
 }
 
@@ -97,12 +95,16 @@ function mergeProviders(
 /** RoutingFacts.price is for so many tokens each way. */
 const pricedTokens = 1000;
 
-function listFacts(providers: Providers, pricer: Pricer, { describeModel, epochMs }: CompileSettings): RoutingFacts {
+function listFacts(providers: Providers, pricer: Pricer, { epochMs }: CompileSettings): RoutingFacts {
   const usage = { inputTokens: pricedTokens, outputTokens: pricedTokens };
   return {
     isProvider: (id) => providers.get(id) !== undefined,
     nearestProvider: (id) => nearestName(id, providers.ids()),
-    describeModel,
+    describeModel(id, model) {
+      const provider = providers.get(id);
+      const contextTokens = provider && pricer.contextTokens(provider, model, epochMs());
+      return contextTokens === undefined ? undefined : { contextTokens };
+    },
     price(id, model) {
       const provider = providers.get(id);
       if (provider === undefined) return undefined;

@@ -8,6 +8,7 @@ import { parseApart } from "./parse-apart.ts";
 import { type ParsedText, parseText } from "./parse.ts";
 import { type PolicyDocument, policySchema, unenforcedKeys } from "./schema.ts";
 import { expectedTitle, knownKeys } from "./schema-keys.ts";
+import { nextTurn } from "./next-turn.ts";
 
 /** A document in both its forms. */
 export interface WholeDocument {
@@ -33,7 +34,9 @@ export function readDocument(bytes: Buffer, strictness: Strictness): ReadDocumen
 
 /** The same without keeping others waiting while a large document is parsed. */
 export async function readDocumentApart(bytes: Buffer, strictness: Strictness): Promise<ReadDocument> {
-  return checkParsed(await parseApart(bytes), strictness);
+  const parsed = await parseApart(bytes);
+  await nextTurn();
+  return checkParsed(parsed, strictness);
 }
 
 function checkParsed(parsed: ParsedText, strictness: Strictness): ReadDocument {

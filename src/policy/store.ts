@@ -3,7 +3,6 @@
 
 import type { Clock } from "../clock.ts";
 import type { Options } from "../options.ts";
-import type { RoutingFacts } from "../routing/index.ts";
 import { createPricer, type Pricer, type PriceOverride } from "../spend/index.ts";
 import { type Admission, admitDocument, type AdmissionSettings, type Admitted, type Refusal } from "./admission.ts";
 import { compileOptions, type CompileSettings } from "./compile.ts";
@@ -75,7 +74,6 @@ export interface PolicyStoreSettings {
   instanceId: string;
   /** For the options' overrides; the store loads its catalogue when a document comes. */
   pricer: Pricer;
-  describeModel?: RoutingFacts["describeModel"];
   /** Must not throw. */
   onEvent(event: PolicyEvent): void;
   /** Called once per look at the source; must not throw. */
@@ -96,7 +94,6 @@ export function createPolicyStore(settings: PolicyStoreSettings): PolicyStore {
   const compile: CompileSettings = {
     options,
     environment,
-    describeModel: settings.describeModel ?? (() => undefined),
     epochMs: () => clock.epochMs(),
   };
   const initial = compileOptions(pricer, compile);

@@ -49,6 +49,8 @@ export interface AttemptRequest {
   /** In the provider's dialect. */
   call: { dialect: Dialect; operation: Operation } | undefined;
   translated: TranslatedCall | undefined;
+  /** What of the request did not go out as it came; what the client does not get of the answer is added. */
+  losses: Loss[];
 }
 
 /** How an attempt ended. */
@@ -148,6 +150,9 @@ class AttemptRelaySettings implements RelaySettings {
   readonly #filter: UsageFrameFilter | undefined;
   /** Holds the answer back until the model says something. */
   readonly #held: HeldResponder | undefined;
+  readonly #losses: Loss[];
+  /** Somebody reads the answer, and says when it has content. */
+  #isRead = false;
   #firstToken: NodeJS.Timeout | undefined;
   #lastOutputMs = 0;
   #errorHeaders: string[] | undefined;
@@ -170,6 +175,7 @@ class AttemptRelaySettings implements RelaySettings {
     this.startedMs = rooms.clock.nowMs();
     this.#exchange = exchange;
     this.#group = request.group;
+    this.#losses = request.losses;
     this.#filter = request.usageRequested ? createUsageFrameFilter() : undefined;
   }
 
@@ -220,6 +226,7 @@ class AttemptRelaySettings implements RelaySettings {
   }
 
   createObserver({ status, rawHeaders, contentEncoding }: Head, framing: Framing | undefined): Observer {
+    this.#isRead = true;
     const { limits } = this.#exchange.rooms.options;
     const { dialect, operation } = this.call as NonNullable<AttemptRequest["call"]>;
     return createObserver({
@@ -249,11 +256,13 @@ class AttemptRelaySettings implements RelaySettings {
   }
 
   noteLosses(losses: Loss[]): void {
-    this.#exchange.record.losses.push(...losses);
+    this.#losses.push(...losses);
   }
 
   onFirstChunk(atMs: number): void {
     if (this.streamRequested) this.#group.timeToFirstChunkMs = atMs;
+    // Sound and the like: the first of it is content.
+    if (!this.#isRead) this.#held?.release();
   }
 
   #noteOutput(atMs: number): void {

@@ -8,7 +8,7 @@ import { answerHeaders } from "./answer.ts";
 import type { AttemptResult } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
-import { Claim, raceHedged, type Try } from "./hedge.ts";
+import { Claim, raceHedged, superseded, type Try } from "./hedge.ts";
 import { HeldResponder } from "./held-responder.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { noteFailure, noteSkipped, openGroup, settleGroup } from "./recording.ts";
@@ -156,11 +156,18 @@ async function begin(
     if (error instanceof SidecarError && (known !== undefined || replaces !== undefined)) return error;
     throw error;
   }
+  if (claim.isTaken) {
+    lease.end({ code: "superseded" });
+    return superseded();
+  }
   const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
+  // This answer's own: what another one of the same request lost is none of it.
+  const losses = [...sending.losses];
+  [record.losses, record.relayMode] = [losses, sending.relayMode];
   const held = new HeldResponder(inbound.respond, {
     mayPass: (asking) => claim.take(asking),
     rewriteHead(headers, status) {
-      [record.losses, record.relayMode, record.http.statusCode] = [sending.losses, sending.relayMode, status];
+      [record.losses, record.relayMode, record.http.statusCode] = [losses, sending.relayMode, status];
       record.served = group;
       return record.groups.length === 1 ? headers : renewHeaders(exchange, headers, group);
     },
@@ -170,15 +177,18 @@ async function begin(
     cancel = abort;
   };
   const resendCount = group.attempts.length;
-  const sent = { ...sending, ...outgoing, group, respond: held, resendCount, retryDelayMs, onStarted };
-  const ended = sendWithFreshRetry(exchange, sent).then((result) => {
-    const error = findError(result, held, route, index);
-    lease.end(outcomeOf(result, error));
-    if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
-      rooms.health.coolDown(key, rooms.clock.nowMs() + result.retryAfterMs);
-    }
-    return { result, error };
-  });
+  const sent = { ...sending, ...outgoing, losses, group, respond: held, resendCount, retryDelayMs, onStarted };
+  const ended = sendWithFreshRetry(exchange, sent)
+    .then((result) => {
+      const error = findError(result, held, route, index);
+      lease.end(outcomeOf(result, error));
+      if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
+        rooms.health.coolDown(key, rooms.clock.nowMs() + result.retryAfterMs);
+      }
+      return { result, error };
+    })
+    // Only where it was not ended above.
+    .finally(() => lease.end({ code: "internal" }));
   const one = { index, group, held, ended, cancel: (why: SidecarError) => cancel(why) };
   claim.enter(one);
   return one;
@@ -196,7 +206,9 @@ async function withHedge(
   const { own } = exchange;
   const stop: Stop = { index: 1, replaces: undefined, reason: undefined };
   const target = route.findTarget(1);
-  const isHedged = first.index === 0 && target !== undefined && !exchange.fallbackOff;
+  // A fallback is for failures, and being slow is none.
+  const isEqual = route.candidates[1]?.step === route.candidates[0]?.step;
+  const isHedged = first.index === 0 && target !== undefined && isEqual && !exchange.fallbackOff;
   if (!isHedged || first.group.attempts.length > 1) return { counts: first, hedged: undefined };
   const startSecond = async (): Promise<Try | undefined> => {
     own.enter();
@@ -302,6 +314,7 @@ function outcomeOf(
 function answerFailure({ record }: Exchange, { error, held, group }: Failure): void {
   if (group !== undefined) record.served = group;
   if (held?.isWhole !== true) throw error;
+  record.http.responseBytes = group?.attempts.at(-1)?.responseBytes ?? 0;
   noteFailure(record, error);
   record.end = "error";
   held.release();

@@ -187,6 +187,7 @@ function readFacts(question: Question, { provider, bare, call }: CallDestination
     allowsFallback,
     affinityKey: () => session,
     needs: () => needs,
+    mostTokens: () => needs.contextTokens,
   };
 }
 

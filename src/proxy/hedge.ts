@@ -23,6 +23,11 @@ export class Claim {
   #winner: HeldResponder | undefined;
   readonly #rivals: Try[] = [];
 
+  /** An answer is on its way to the client: nobody else need be asked. */
+  get isTaken(): boolean {
+    return this.#winner !== undefined;
+  }
+
   /** An attempt that takes part. */
   enter(rival: Try): void {
     this.#rivals.push(rival);
@@ -55,7 +60,11 @@ export async function raceHedged(
   settleOther: (other: Try, result: AttemptResult, error: SidecarError) => void,
 ): Promise<{ counts: Try; hedged: Try | undefined }> {
   const isOver = await endsWithin(first, afterMs);
-  const second = isOver || !first.held.isHeld ? undefined : await startSecond();
+  if (isOver || !first.held.isHeld) return { counts: first, hedged: undefined };
+  // Making ready for the second may take long (media, a token): the first's answer does not wait for it.
+  const letGo = ({ error }: Awaited<Try["ended"]>): unknown => error === undefined && first.held.release();
+  first.ended.then(letGo, () => undefined);
+  const second = await startSecond();
   if (second === undefined) return { counts: first, hedged: undefined };
   claim.enter(second);
   const finish = async (one: Try): Promise<boolean> => {
@@ -72,16 +81,18 @@ export async function raceHedged(
   return { counts: second, hedged: second };
 }
 
-function superseded(): SidecarError {
+/** What ends an attempt whose answer nobody waits for any more. */
+export function superseded(): SidecarError {
   return new SidecarError("superseded", "another attempt answered first");
 }
 
 function endsWithin({ ended }: Try, afterMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), afterMs);
-    void ended.then(() => {
+    const stop = (): void => {
       clearTimeout(timer);
       resolve(true);
-    });
+    };
+    ended.then(stop, stop);
   });
 }

@@ -190,17 +190,29 @@ function translate(
     : fetching.then((fetched) => finish({ ...told, request: fetched.request, media: fetched }));
 }
 
-/** A path that names the model, with another one in its place: a segment of its own, or before a `:verb` (Google's). */
+/**
+ * A path that names the model, with another one in its place: a segment of its own, or before a `:verb` (Google's).
+ * @throws SidecarError operation_unsupported where it names something else, such as a tuned model
+ */
 function replaceModel(path: string, from: string, to: string): string {
-  const segments = path.split("/").map((segment) => {
+  const segments = path.split("/");
+  for (const [index, segment] of segments.entries()) {
+    if (!modelCollections.has(segments[index - 1] ?? "")) continue;
     const verb = segment.lastIndexOf(":");
     for (const cut of verb === -1 ? [segment.length] : [verb, segment.length]) {
-      if (decode(segment.slice(0, cut)) === from) return encodeURIComponent(to) + segment.slice(cut);
+      if (decode(segment.slice(0, cut)) !== from) continue;
+      segments[index] = encodeURIComponent(to) + segment.slice(cut);
+      return segments.join("/");
     }
-    return segment;
-  });
-  return segments.join("/");
+  }
+  throw new SidecarError(
+    "operation_unsupported",
+    "the model that this call's path names cannot be replaced by another",
+  );
 }
+
+/** What stands before the model in a path: Bedrock's, Google's, Azure's. */
+const modelCollections = new Set(["model", "models", "deployments"]);
 
 function decode(segment: string): string {
   try {
@@ -247,12 +259,23 @@ export function canPay(provider: Provider, credentials: Credentials): boolean {
 }
 
 /** The dialect to translate to; undefined where the provider speaks the client's. @throws SidecarError operation_unsupported */
-function findTargetAt({ provider, dialect }: Target, { call }: CallDestination): Dialect | undefined {
-  if (dialect !== undefined && dialect !== call.dialect.id && provider.dialects.includes(dialect)) {
-    return findTarget({ ...provider, dialects: [dialect] }, call.dialect, call.operation);
+function findTargetAt(
+  { provider, dialect }: Target,
+  { call, provider: addressed }: CallDestination,
+): Dialect | undefined {
+  // Embeddings of Google's name their model in the body too, one by one.
+  const isNamedTwice =
+    call.dialect.id === "gemini-generate-content" &&
+    call.operation.name === "embeddings" &&
+    call.operation.home === undefined;
+  const spoken = dialect ?? (isNamedTwice ? call.dialect.id : undefined);
+  if (spoken !== undefined && (spoken !== call.dialect.id || isNamedTwice) && provider.dialects.includes(spoken)) {
+    return findTarget({ ...provider, dialects: [spoken] }, call.dialect, call.operation);
   }
+  // A path of one cloud's own (Azure's deployments, Google Cloud's projects) leads nowhere at another: there the call is written anew.
+  const isAtHome = call.operation.home === undefined || provider.telemetryName === addressed.telemetryName;
   // Those who rerank share a dialect, but not a shape.
-  if (provider.dialects.includes(call.dialect.id) && call.operation.name !== "rerank") return undefined;
+  if (isAtHome && provider.dialects.includes(call.dialect.id) && call.operation.name !== "rerank") return undefined;
   const target = findTarget(provider, call.dialect, call.operation);
   if (target !== undefined) return target;
   throw new SidecarError(

@@ -50,6 +50,7 @@ export interface RelaySettings {
   answerHeaders(status: number, observation: Observation | undefined): string[];
   /** Value of the cost trailer. */
   costTrailer(observation: Observation): string | undefined;
+  /** Right before the first chunk is passed; by then it is known whether an observer reads the answer. */
   onFirstChunk(atMs: number): void;
   noteHead(status: number, rawHeaders: string[]): void;
   /** What of the answer the client does not get. */
@@ -139,8 +140,8 @@ export class Relay implements UpstreamHandler {
     attempt.responseBytes += chunk.length;
     if (!this.#chunkSeen) {
       this.#chunkSeen = true;
-      this.#settings.onFirstChunk(this.#settings.sinceStartMs());
       if (this.#mode === "undecided") this.#chooseMode(isJsonStart(chunk) ? "application/json" : "text/event-stream");
+      this.#settings.onFirstChunk(this.#settings.sinceStartMs());
     }
     this.#pass(chunk, this.#observer);
     own.leave();

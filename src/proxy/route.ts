@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 
-import { estimateInputTokens, type InferenceRequest } from "../canonical/index.ts";
+import { estimateInputTokens, estimateTokens, type InferenceRequest } from "../canonical/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { Replaced } from "../record/index.ts";
 import type {
@@ -17,6 +17,7 @@ import type {
 } from "../routing/index.ts";
 import type { Call } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Destination } from "./ingress.ts";
 import { canPay, chooseTarget, type Target } from "./placement.ts";
 import { noteSkipped } from "./recording.ts";
 
@@ -35,11 +36,14 @@ export interface Route {
 
 /**
  * The way that policy has for the call; where no alias and no route applies, the one target that its path or model names.
- * @throws SidecarError upstream_overloaded when every target is left out
+ * @throws SidecarError upstream_overloaded when every target is left out, operation_unsupported for an alias in what is never edited
  */
 export function planRoute(exchange: Exchange, call: Call, routing: Routing): Route {
   const { record, rooms } = exchange;
   const { retry, breaker } = routing;
+  if (call.json === undefined) {
+    refuseAlias(routing, call.destination, call.request?.model ?? call.destination.call.operation.model);
+  }
   const plan = call.json === undefined ? undefined : routing.plan(readFacts(exchange, call), rooms.health);
   if (plan === undefined) {
     const target = goWhereNamed(exchange, call);
@@ -71,6 +75,18 @@ export function goWhereNamed({ policy, rooms }: Exchange, call: Call): Target {
   return chooseTarget(call, { providers: policy.providers, credentials: rooms.credentials });
 }
 
+/**
+ * For what reaches its provider as it is, where an alias would stand for a model that nobody has.
+ * @throws SidecarError operation_unsupported
+ */
+export function refuseAlias(routing: Routing | undefined, { bare }: Destination, model: string | undefined): void {
+  if (!bare || model === undefined || routing?.aliases.has(model) !== true) return;
+  throw new SidecarError(
+    "operation_unsupported",
+    `${model} is an alias of the policy, and this kind of call goes to its provider as it is: name the model itself`,
+  );
+}
+
 function toCandidate({ provider, model = "" }: Target): Candidate {
   return { provider: provider.id, model, weight: 1, kind: "target", step: 0, key: `${provider.id}/${model}` };
 }
@@ -98,7 +114,7 @@ function resolveTarget(
 }
 
 function readFacts({ record, fallbackOff }: Exchange, call: Call): CallFacts {
-  const { destination, request } = call;
+  const { destination, request, json } = call;
   const { dialect, operation } = destination.call;
   let whole: InferenceRequest | undefined;
   const readWhole = (): InferenceRequest | undefined => (whole ??= call.readWhole());
@@ -124,6 +140,8 @@ function readFacts({ record, fallbackOff }: Exchange, call: Call): CallFacts {
       return undefined;
     },
     needs: () => readNeeds(readWhole()),
+    // JSON is not shorter than the text in it, numbers in exponent form apart: an estimate may be off by those.
+    mostTokens: () => estimateTokens(json?.content.length ?? 0) + (request?.maxOutputTokens ?? 0),
   };
 }
 

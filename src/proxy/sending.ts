@@ -1,7 +1,6 @@
 // Room proxy: a request for one provider: placed, given its address and credential, sent, settled.
 // Invariant: a signature or token is made anew for every send; a kept-alive connection that died unused costs no attempt of policy's.
 
-import type { Loss } from "../canonical/index.ts";
 import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
 import { type AttemptRequest, type AttemptResult, sendAttempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
@@ -16,18 +15,19 @@ import { noteFailure, openGroup, settleGroup } from "./recording.ts";
 import type { RelayEnd } from "./relay.ts";
 
 /** What is sent to one provider. */
-export interface Sending extends Pick<AttemptRequest, "body" | "usageRequested" | "call" | "translated"> {
+export interface Sending extends Pick<AttemptRequest, "body" | "usageRequested" | "call" | "translated" | "losses"> {
   target: Pick<Target, "provider" | "model">;
   /** With the path and query for that provider. */
   destination: Destination;
   /** The body has no content coding any more, though the client's headers name one. */
   contentDecoded: boolean;
-  losses: Loss[];
   relayMode: NonNullable<ExchangeRecord["relayMode"]>;
 }
 
 /** One provider, one answer, whatever it is. */
 export async function sendOnce(exchange: Exchange, sending: Sending): Promise<void> {
+  const { record } = exchange;
+  [record.losses, record.relayMode] = [sending.losses, sending.relayMode];
   const prepared = prepare(exchange, sending);
   const outgoing = prepared instanceof Promise ? await prepared : prepared;
   const { respond } = exchange.inbound;
@@ -36,7 +36,7 @@ export async function sendOnce(exchange: Exchange, sending: Sending): Promise<vo
   settle(exchange, group, end);
 }
 
-/** A call at one provider, as it is sent; the record tells what was done to it. */
+/** A call at one provider, as it is to be sent. */
 export function placeFor(exchange: Exchange, call: Call, target: Target): Sending | Promise<Sending> {
   const { inbound, rooms, record, policy, own } = exchange;
   const placing = placeCall(inbound, call, target, {
@@ -46,14 +46,12 @@ export function placeFor(exchange: Exchange, call: Call, target: Target): Sendin
     epochSeconds: Math.floor(rooms.clock.epochMs() / 1000),
     media: openMedia(exchange),
   });
-  if (!(placing instanceof Promise)) return toSending(record, call, target, placing);
-  return waitFor(placing, own).then((placement) => toSending(record, call, target, placement));
+  if (!(placing instanceof Promise)) return toSending(call, target, placing);
+  return waitFor(placing, own).then((placement) => toSending(call, target, placement));
 }
 
-function toSending(record: ExchangeRecord, { destination }: Call, target: Target, placement: Placement): Sending {
+function toSending({ destination }: Call, target: Target, placement: Placement): Sending {
   const { translated, path, query, body, usageRequested, contentDecoded, losses } = placement;
-  record.losses = losses;
-  record.relayMode = relayModeOf(placement);
   return {
     target,
     destination: { ...destination, path, query },
@@ -63,7 +61,7 @@ function toSending(record: ExchangeRecord, { destination }: Call, target: Target
     call: translated === undefined ? destination.call : { dialect: translated.target, operation: translated.operation },
     translated,
     losses,
-    relayMode: record.relayMode,
+    relayMode: relayModeOf(placement),
   };
 }
 

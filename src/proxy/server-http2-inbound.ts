@@ -146,6 +146,8 @@ class Http2Responder implements Responder {
 
   constructor(stream: ServerHttp2Stream, hasBody: boolean) {
     this.#stream = stream;
+    // Each try at each target of a policy listens.
+    stream.setMaxListeners(0);
     this.#hasBody = hasBody;
     this.#onWritten = () => {
       this.#pendingWrites -= 1;

@@ -13,6 +13,7 @@ import type { Destination } from "./ingress.ts";
 import { type Outgoing, prepareOutgoing } from "./outgoing.ts";
 import { mayPropagate } from "./propagation.ts";
 import { openGroup } from "./recording.ts";
+import { refuseAlias } from "./route.ts";
 import { TunnelSession, type SessionEnd } from "./tunnel-session.ts";
 import type { Upgrade } from "./wire.ts";
 import { SessionObserver } from "./websocket-observer.ts";
@@ -60,9 +61,10 @@ export async function tunnelWebSocket(exchange: Exchange, destination: Destinati
     const route = dialect === "openai-realtime" ? "/v1/realtime" : "/v1/responses";
     record.http.route = path === record.http.path ? route : `/${provider.id}${route}`;
   }
+  const model = modelOf(destination.query);
+  refuseAlias(exchange.policy.routing, destination, model);
   const { headers, address, heldCredential } = await chooseCredential(exchange, destination);
   const group = openGroup(exchange, { provider, model: undefined }, address);
-  const model = modelOf(destination.query);
   if (model !== undefined) group.requestModel = model;
   const attempt = openAttempt(exchange, { group, address, body: undefined, resendCount: 0 });
   const { traceparent, tracestate } = exchange.trace.openAttempt(group, attempt);

@@ -21,9 +21,14 @@ export function planCall(itinerary: Itinerary, call: CallFacts, health: Health):
 
 /** Nothing speaks against any candidate: the usual case, told without a look at each. */
 function isPlain({ keys, weakest, isPriced }: Itinerary, call: CallFacts, health: Health): boolean {
-  return (
-    isPriced && health.refusesNone(keys) && (weakest === undefined || findLack(weakest, call.needs()) === undefined)
-  );
+  return isPriced && health.refusesNone(keys) && (weakest === undefined || suffices(weakest, call));
+}
+
+/** Whether a model of which this is known can take the call. Most calls are far too short for any window to matter. */
+function suffices(known: ModelFacts, call: CallFacts): boolean {
+  const { contextTokens = Number.POSITIVE_INFINITY, tools, images, structuredOutput } = known;
+  const isAble = tools !== false && images !== false && structuredOutput !== false;
+  return (isAble && call.mostTokens() <= contextTokens) || findLack(known, call.needs()) === undefined;
 }
 
 function planPlainly(itinerary: Itinerary, call: CallFacts, health: Health): Plan {

@@ -50,6 +50,8 @@ export interface CallFacts {
   affinityKey(by: readonly AffinitySource[]): string | undefined;
   /** Asked only where a fact of a model could be held against it. */
   needs(): CallNeeds;
+  /** No less than `needs().contextTokens`, and found without reading what was said. */
+  mostTokens(): number;
   /** False: `x-outrider-fallback: off`. */
   allowsFallback: boolean;
 }

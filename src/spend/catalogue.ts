@@ -11,6 +11,8 @@ export interface CatalogueEntry {
   /** The catalogue's id of the model. */
   model: string;
   price: ModelPrice;
+  /** What the model takes in, and with most vendors gives out, in tokens; absent where the catalogue does not say. */
+  contextTokens?: number;
   /** The price depends on the day or the hour: ask again for another minute. */
   changes: boolean;
 }
@@ -71,10 +73,12 @@ function lookUp(prices: PricesPackage, priceId: string, model: string, epochMs: 
   const found = prices.calcPrice({}, model, { providerId: priceId, timestamp: new Date(epochMs) });
   if (found === null) return undefined;
   const own = found.provider.id === priceId.toLowerCase() && found.provider.models.includes(found.model);
+  const { id, context_window: contextTokens } = found.model;
   return {
     status: own ? "exact" : "alias",
-    model: found.model.id,
+    model: id,
     price: found.model_price,
+    ...(contextTokens === undefined ? {} : { contextTokens }),
     changes: Array.isArray(found.model.prices),
   };
 }

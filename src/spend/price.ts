@@ -50,6 +50,8 @@ export interface Pricer {
   price(input: PriceInput): Price;
   /** Whether a model of this provider has a price; bounds model names in metric labels. */
   knows(provider: PricedProvider, model: string, epochMs: number): boolean;
+  /** The model's context window by the catalogue, in tokens; undefined: unknown. Looked up at each call: keep it. */
+  contextTokens(provider: PricedProvider, model: string, epochMs: number): number | undefined;
 }
 
 /** A look-up's outcome for one provider and pair of models. */
@@ -141,6 +143,10 @@ export function createPricer(overrides: readonly PriceOverride[]): Pricer {
     },
     knows(provider, model, epochMs) {
       return find(provider, { response: model }, epochMs) !== undefined;
+    },
+    contextTokens({ priceId }, model, epochMs) {
+      if (priceId === undefined || model === "" || model.length > maxModelLength) return undefined;
+      return catalogue?.find(priceId, model, epochMs)?.contextTokens;
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { CaptureMode, Options } from "../options.ts";
 import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
 import { BoundedBatch, type BatchSettings, type DropReason } from "./batch.ts";
+import { type BreakerReading, mirrorBreakers } from "./breakers.ts";
 import { createDataPointExporter } from "./data-point-exporter.ts";
 import type { LogOrigin } from "./direct-log.ts";
 import { DirectTracer } from "./direct-span.ts";
@@ -84,6 +85,7 @@ function createDisabledTelemetry(): Telemetry {
     reportPolicy: () => undefined,
     countPolicyReload: () => undefined,
     watchPolicy: () => undefined,
+    watchBreakers: () => undefined,
     exposition: async () => "",
     accounting: () => ({ traces: nothing, logs: nothing, metrics: nothing }),
     shutdown: async () => undefined,
@@ -93,6 +95,7 @@ function createDisabledTelemetry(): Telemetry {
 class RunningTelemetry implements Telemetry {
   readonly #metrics: ExchangeMetrics;
   readonly #store: MetricStore;
+  readonly #isKnownModel: TelemetrySettings["isKnownModel"];
   readonly #spanSettings: Record<CaptureMode, SpanSettings>;
   readonly #capture: CaptureMode;
   readonly #spans: BoundedBatch<ReadableSpan | Encoded> | undefined;
@@ -124,9 +127,10 @@ class RunningTelemetry implements Telemetry {
     };
     const store = new MetricStore({ ...scope, version }, () => clock.epochMs());
     this.#store = store;
+    this.#isKnownModel = (provider, model) => settings.isKnownModel(provider, model);
     this.#metrics = new ExchangeMetrics(store, {
       semconv: options.semconv,
-      isKnownModel: (provider, model) => settings.isKnownModel(provider, model),
+      isKnownModel: this.#isKnownModel,
     });
     const exporters = settings.exporters ?? createExporters(options);
     const resource = createResource(options, version, settings.instanceId);
@@ -217,6 +221,10 @@ class RunningTelemetry implements Telemetry {
 
   watchPolicy(read: () => PolicyState): void {
     mirrorPolicy(this.#store, this.#metrics.instruments, read);
+  }
+
+  watchBreakers(read: () => Iterable<BreakerReading>): void {
+    mirrorBreakers(this.#store, this.#metrics.instruments, this.#isKnownModel, read);
   }
 
   exposition(): Promise<string> {

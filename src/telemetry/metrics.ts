@@ -24,7 +24,7 @@ export interface MetricSettings {
 }
 
 /** Name of a model that may not be a label. */
-const otherModel = "other";
+export const otherModel = "other";
 const maxCalls = 2000;
 
 type Modality = "text" | "image" | "audio" | "unknown";

@@ -339,6 +339,10 @@ export const metricDefinitions = {
   policyReloads: count("outrider.policy.reloads", "{look}", "Looks at the policy's source by what they led to", [
     own.policyOutcome,
   ]),
+  breakerState: level("outrider.breaker.state", "{state}", "Breakers of targets: 0 closed, 1 half open, 2 open", [
+    own.provider,
+    attr.requestModel,
+  ]),
   telemetryDropped: count("outrider.telemetry.dropped", "{item}", "Spans, log records and data points not delivered", [
     own.telemetrySignal,
     own.telemetryReason,

@@ -3,6 +3,7 @@
 
 import type { CaptureMode } from "../options.ts";
 import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
+import type { BreakerReading } from "./breakers.ts";
 import type { PolicyNotice, PolicyState } from "./policy.ts";
 
 /** Header values of the request that carry trace context; absent when the header was. */
@@ -38,6 +39,8 @@ export interface Telemetry {
   countPolicyReload(outcome: string): void;
   /** Asked before each collection of metrics; call it once. */
   watchPolicy(read: () => PolicyState): void;
+  /** Asked before each collection of metrics; call it once. */
+  watchBreakers(read: () => Iterable<BreakerReading>): void;
   /** Prometheus text exposition of all metrics, in the collector's naming. */
   exposition(): Promise<string>;
   /** Produced, exported, dropped and queued, by signal, since start. */

@@ -77,9 +77,11 @@ async function measureSwap(folder: string): Promise<number> {
   await store.start();
   const delays: number[] = [];
   for (let version = 2; version < 2 + swaps; version++) {
+    writeFileSync(`${file}.next`, writePolicy(version));
+    // What was made to write it is collected before the clock starts.
+    await sleep(50);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
-    writeFileSync(`${file}.next`, writePolicy(version));
     renameSync(`${file}.next`, file);
     const deadline = performance.now() + 10_000;
     while (store.current.version !== String(version) && performance.now() < deadline) await sleep(2);

@@ -1,7 +1,8 @@
-// The dashboards are what the script makes, and ask only for metrics and labels that Outrider emits.
-// Whether the queries return data is test/real/dashboard.test.ts's business.
+// The dashboards are what the script makes; they and the alert rules ask only for metrics and labels that Outrider emits.
+// Whether the queries return data is test/real/dashboard.test.ts's business, when the alerts fire that of test/real/alert-rules.yaml.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { files } from "../../scripts/write-dashboards.mjs";
 import { attr, metricDefinitions, own, type MetricDefinition } from "../../src/telemetry/semconv.ts";
 import { readDashboard } from "../support/dashboard.ts";
@@ -46,7 +47,7 @@ describe("the committed dashboards", () => {
     expect(readFileSync(new URL(path, root), "utf8")).toBe(files[path]?.());
   });
 
-  test("cover traffic, errors, latency, streams, tokens, cost and Outrider's own health", () => {
+  test("cover traffic, errors, fallbacks, latency, streams, tokens, cost and Outrider's own health", () => {
     const asked = new Set(
       queries.flatMap(({ expr }) => readSelectors(expr)).map(({ series }) => known.get(series)?.definition),
     );
@@ -62,6 +63,8 @@ describe("the committed dashboards", () => {
       metricDefinitions.costLookups,
       metricDefinitions.usageRecords,
       metricDefinitions.attempts,
+      metricDefinitions.fallbacks,
+      metricDefinitions.breakerState,
       metricDefinitions.streamsEnded,
       metricDefinitions.overhead,
       metricDefinitions.telemetryDropped,
@@ -109,6 +112,34 @@ describe("every query", () => {
         }
       }
     }
+  });
+});
+
+describe("every alert rule", () => {
+  interface Rule {
+    alert: string;
+    expr: string;
+    labels: { severity: string };
+    annotations: { description: string };
+  }
+  const alerts = readFileSync(new URL("dashboards/alerts.yaml", root), "utf8");
+  const rules = (parse(alerts) as { groups: { rules: Rule[] }[] }).groups.flatMap((group) => group.rules);
+
+  test.each(rules)("$alert names only series that Outrider emits, and labels they have", ({ expr, annotations }) => {
+    for (const text of [expr, annotations.description]) {
+      const series = [...text.matchAll(/\b(outrider_\w+)(?:\{([^}]*)\})?\[/g)];
+      const groupings = readGroupings(text);
+      for (const [, name = "", matchers = ""] of series) {
+        const labels = [...matchers.matchAll(/(\w+)\s*=/g)].map((match) => match[1] as string);
+        expect([...(known.get(name)?.labels ?? [])], name).toEqual(expect.arrayContaining([...labels, ...groupings]));
+      }
+    }
+    expect(expr).toMatch(/\boutrider_\w+(?:\{[^}]*\})?\[/);
+  });
+
+  test.each(rules)("$alert is in docs/dashboards.md with its severity", ({ alert, labels }) => {
+    const page = readFileSync(new URL("docs/dashboards.md", root), "utf8");
+    expect(page).toContain(`| \`${alert}\` | ${labels.severity} |`);
   });
 });
 

@@ -113,6 +113,7 @@ beforeAll(async () => {
   }
   started.telemetry.countPolicyReload("unchanged");
   started.telemetry.watchPolicy(() => ({ version: "42", source: "network", ageSeconds: 1.5 }));
+  started.telemetry.watchBreakers(() => [{ key: "openai/gpt-4o-mini", state: "open" }]);
   run = await started.finish();
 });
 

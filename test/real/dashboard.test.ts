@@ -1,6 +1,7 @@
 // Every query of the dashboard returns data from a real Prometheus after traffic that exercises everything,
 // whether the metrics came through the collector or were scraped from Outrider itself.
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Simulator, startSimulator } from "../../src/simulator/index.ts";
@@ -17,6 +18,23 @@ const trafficSeconds = 12;
 const rangeSeconds = 30;
 const grafanas = { __rate_interval: "10s", __range: "1m" };
 const outDir = createTempDir("dashboard");
+/** An alias whose fallback helps and one whose fallback fails, too. */
+const policy = {
+  apiVersion: "outrider/v1",
+  models: {
+    helped: {
+      targets: [{ provider: "openai", model: "sim-500-gpt-4o" }],
+      fallbacks: [{ to: "openai/gpt-4o-mini" }],
+    },
+    lost: {
+      targets: [{ provider: "openai", model: "sim-500-gpt-5-mini" }],
+      fallbacks: [{ to: "openai/sim-500-gpt-5" }],
+    },
+  },
+  retry: { maxAttempts: 1 },
+  breaker: { openFor: "500ms" }, // what fails is soon tried again
+};
+const policyFile = join(outDir, "policy.json");
 let simulator: Simulator;
 let collector: Collector;
 let sidecars: OutriderProcess[] = [];
@@ -56,6 +74,8 @@ const everything = (): Call[] => [
   { path: "/v1/embeddings", body: { model: "text-embedding-3-small", input: ["one", "two"] } },
   chat("acme-nova-1"), // a price nobody knows
   chat("sim-no-usage-gpt-4o-mini"),
+  chat("helped"),
+  chat("lost"),
   chat("sim-429-gpt-4o-mini"),
   chat("sim-500-gpt-4o-mini"),
   message("sim-overloaded-claude-sonnet-4-5"),
@@ -95,7 +115,7 @@ const sendAnyhow = (target: OutriderProcess, call: Call, signal?: AbortSignal): 
 function startSidecar(app: string, environment: Record<string, string>): Promise<OutriderProcess> {
   const providers = { openai: { baseUrl: `${simulator.url}/v1` }, anthropic: { baseUrl: simulator.url } };
   return startOutrider({
-    options: { app, providers },
+    options: { app, providers, policy: { file: policyFile } },
     environment: {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.otlpHttpUrl,
       OTEL_METRIC_EXPORT_INTERVAL: "500",
@@ -105,6 +125,7 @@ function startSidecar(app: string, environment: Record<string, string>): Promise
 }
 
 beforeAll(async () => {
+  writeFileSync(policyFile, JSON.stringify(policy));
   simulator = await startSimulator({ pace: { firstByteMs: 5, chunkMs: 2 } });
   collector = await startCollector({ outDir });
   const shop = await startSidecar("shop", { OTEL_BSP_SCHEDULE_DELAY: "700", OTEL_BLRP_SCHEDULE_DELAY: "700" });

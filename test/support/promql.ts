@@ -46,3 +46,27 @@ export async function queryRange(prometheusUrl: string, expr: string, seconds: n
 export function queryLabelValues(prometheusUrl: string, label: string, selector: string): Promise<string[]> {
   return ask<string[]>(prometheusUrl, `label/${label}/values`, { "match[]": selector });
 }
+
+/** An alert that is on its way (`pending`) or there (`firing`). */
+export interface PromAlert {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  state: "pending" | "firing";
+  value: number;
+}
+
+/** What Prometheus would tell an Alertmanager now, and what is pending. */
+export async function queryAlerts(prometheusUrl: string): Promise<PromAlert[]> {
+  type Answered = Omit<PromAlert, "value"> & { value: string };
+  const { alerts } = await ask<{ alerts: Answered[] }>(prometheusUrl, "alerts", {});
+  return alerts.map(({ labels, annotations, state, value }) => ({ labels, annotations, state, value: Number(value) }));
+}
+
+/** Rules by name: `ok` once worked out, `unknown` before, `err` when that failed. */
+export async function queryRuleHealth(prometheusUrl: string): Promise<Record<string, string>> {
+  interface Data {
+    groups: { rules: { name: string; health: string }[] }[];
+  }
+  const { groups } = await ask<Data>(prometheusUrl, "rules", {});
+  return Object.fromEntries(groups.flatMap(({ rules }) => rules.map(({ name, health }) => [name, health])));
+}

@@ -66,6 +66,7 @@ export function createCall(changes: Partial<CallFacts> = {}): CallFacts {
     tags: {},
     affinityKey: () => undefined,
     needs: () => ({ contextTokens: 1000, tools: false, images: false, structuredOutput: false }),
+    mostTokens: () => Number.POSITIVE_INFINITY,
     allowsFallback: true,
     ...changes,
   };

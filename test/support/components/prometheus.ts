@@ -17,15 +17,19 @@ export interface Prometheus extends RunningComponent {
 
 /**
  * Starts Prometheus with collector/prometheus.yaml, scraping only `scrape` (host:port targets), every second.
- * Targets keep the labels they expose, job and instance included.
+ * Targets keep the labels they expose, job and instance included. `rules` is the text of a rule file, worked out every second.
  */
-export async function startPrometheus({ scrape }: { scrape: string[] }): Promise<Prometheus> {
+export async function startPrometheus({ scrape, rules }: { scrape: string[]; rules?: string }): Promise<Prometheus> {
   const { prometheus } = (await ensureComponents(["prometheus"])).prometheus;
   const [port] = (await findFreePorts(1)) as [number];
   const folder = createTempDir("prometheus");
   const config = parse(readFileSync(configPath, "utf8")) as Record<string, unknown>;
-  config.global = { scrape_interval: "1s", scrape_timeout: "1s" };
+  config.global = { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" };
   config.scrape_configs = [{ job_name: "test", honor_labels: true, static_configs: [{ targets: scrape }] }];
+  if (rules !== undefined) {
+    config.rule_files = ["rules.yaml"];
+    writeFileSync(join(folder, "rules.yaml"), rules);
+  }
   writeFileSync(join(folder, "prometheus.yaml"), stringify(config));
   const url = `http://127.0.0.1:${port}`;
   const child = await startChild({

@@ -13,6 +13,7 @@ providers: {first: {preset: ollama}, second: {preset: ollama}}
 models:
   turns: {strategy: round-robin, targets: [{provider: first, model: m}, {provider: second, model: m}]}
   main: {targets: [{provider: first, model: m}], fallbacks: [{to: second/m, when: [server_error]}]}
+  sized: {targets: [{provider: openai, model: gpt-4}, {provider: openai, model: gpt-4o}]}
 breaker: {minRequests: 1, openFor: 15s}
 `;
 let snapshot: PolicySnapshot;
@@ -49,6 +50,26 @@ describe("explainCall", () => {
       expect(ask("model=main").candidates[0]).toMatchObject({ provider: "first", breaker: "half_open" });
     }
     expect(health.open("first/m", breaker)).toBeDefined();
+  });
+
+  it("passes over a model whose context window, which the catalogue knows, is too small for the call", () => {
+    const ask = (tokens: number): Explanation =>
+      explainCall(question(`model=sized&tokens=${tokens}`), {
+        snapshot,
+        health: createHealth(clock, () => 0.5),
+        credentials: createCredentials({
+          options: { credentials: {} },
+          environment: { OPENAI_API_KEY: "test-key-openai" },
+          clock,
+        }),
+        epochMs: () => clock.epochMs(),
+      });
+    expect(ask(8192).candidates.map(({ model }) => model)).toEqual(["gpt-4", "gpt-4o"]);
+    expect(ask(8193)).toMatchObject({
+      candidates: [{ model: "gpt-4o" }],
+      skipped: [{ model: "gpt-4", why: "context_window" }],
+      diverted: { provider: "openai", model: "gpt-4", why: "context_window" },
+    });
   });
 
   it("says of a target that has no key how it stands, never a value", () => {

@@ -234,6 +234,19 @@ describe("what is passed over", () => {
     expect(asked).toBe(1);
   });
 
+  it("is judged without the needs where the call is too short for any window, unless a model lacks something else", () => {
+    let asked = 0;
+    const call = (mostTokens: number) =>
+      createCall({ needs: () => ((asked += 1), { ...needs, tools: true }), mostTokens: () => mostTokens });
+    const { routing, health } = start({ models: { "openai/gpt": { contextTokens: 5000 } } });
+    expect(routing.plan(call(5000), health)?.skipped).toEqual([]);
+    expect(asked).toBe(0);
+    expect(routing.plan(call(5001), health)?.skipped).toEqual([]);
+    expect(asked).toBe(1);
+    const { routing: lacking } = start({ models: { "openai/gpt": { contextTokens: 5000, tools: false } } });
+    expect(lacking.plan(call(1), health)?.skipped).toMatchObject([{ why: "no_tools" }]);
+  });
+
   it("is a target whose breaker is open, or which cools down", () => {
     const { routing, health, breakOpen, coolDown } = start();
     breakOpen("openai/gpt");

@@ -258,3 +258,31 @@ describe("the look-up cache", () => {
     expect(status("g", "pt-4o-mini")).toBe("missing");
   });
 });
+
+describe("the context window", () => {
+  it("is the catalogue's, found as a price is", async () => {
+    const pricer = await loadedPricer();
+    const windowOf = (provider: { id: string; priceId?: string }, model: string): number | undefined =>
+      pricer.contextTokens(provider, model, epochMs);
+    expect(windowOf(openai, "gpt-4")).toBe(8192);
+    expect(windowOf(openai, "gpt-4o-mini-2024-07-18")).toBe(128_000);
+    expect(windowOf({ id: "azure", priceId: "azure" }, "gpt-4o-mini")).toBe(128_000);
+    expect(windowOf(openai, "gpt-4o-mini-2031-01-01")).toBe(128_000);
+  });
+
+  it("is unknown where the catalogue has no entry or does not say, and before it is loaded", async () => {
+    const pricer = await loadedPricer([
+      { provider: "vllm", model: "*", inputUsdPerMillion: 0, outputUsdPerMillion: 0 },
+    ]);
+    for (const [provider, model] of [
+      [openai, "no-such-model"],
+      [openai, ""],
+      [openai, `gpt-4${"x".repeat(300)}`],
+      [{ id: "groq", priceId: "groq" }, "llama-3.3-70b-versatile"],
+      [{ id: "vllm" }, "gpt-4"],
+    ] as const) {
+      expect(pricer.contextTokens(provider, model, epochMs), model).toBeUndefined();
+    }
+    expect(createPricer([]).contextTokens(openai, "gpt-4", epochMs)).toBeUndefined();
+  });
+});

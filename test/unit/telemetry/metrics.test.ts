@@ -2,6 +2,7 @@ import type { Histogram, MetricData } from "@opentelemetry/sdk-metrics";
 import { describe, expect, test } from "vitest";
 
 import type { ExchangeRecord } from "../../../src/record/index.ts";
+import type { BreakerReading } from "../../../src/telemetry/breakers.ts";
 import { MetricStore } from "../../../src/telemetry/metric-store.ts";
 import { metricDefinitions, scope } from "../../../src/telemetry/semconv.ts";
 import { emptyResource } from "@opentelemetry/resources";
@@ -229,6 +230,46 @@ describe("the store", () => {
     const series = new MetricStore(scope, () => 0).define(metricDefinitions.inferenceDuration).series({});
     for (const value of [Number.NaN, -1]) series.record(value);
     expect(series.count).toBe(0);
+  });
+});
+
+describe("the breakers of targets", () => {
+  test("are levels by provider and known model, the worst where several share the labels, and go when forgotten", async () => {
+    const { telemetry, finish } = startTelemetry();
+    const key = (name: string): string => `openai/${name}`;
+    let readings: BreakerReading[] = [
+      { key: key("gpt"), state: "closed" },
+      { key: "groq/meta/llama", state: "half_open" },
+      { key: key("unknown-1"), state: "open" },
+      { key: key("unknown-2"), state: "closed" },
+    ];
+    telemetry.watchBreakers(() => readings);
+    const shown = async (): Promise<string[]> =>
+      (await telemetry.exposition()).split("\n").filter((line) => line.startsWith("outrider_breaker_state{"));
+    expect(await shown()).toEqual([
+      'outrider_breaker_state{outrider_provider="openai",gen_ai_request_model="gpt"} 0',
+      'outrider_breaker_state{outrider_provider="groq",gen_ai_request_model="meta/llama"} 1',
+      'outrider_breaker_state{outrider_provider="openai",gen_ai_request_model="other"} 2',
+    ]);
+    readings = [{ key: key("gpt"), state: "open" }];
+    expect(await shown()).toEqual(['outrider_breaker_state{outrider_provider="openai",gen_ai_request_model="gpt"} 2']);
+    await finish();
+  });
+
+  test("are told by their model where a key ends in a region", async () => {
+    const { telemetry, finish } = startTelemetry(
+      {},
+      {},
+      { isKnownModel: (_provider, model) => model === "meta/llama" },
+    );
+    telemetry.watchBreakers(() => [
+      { key: "bedrock/meta/llama/eu-west-1", state: "open" },
+      { key: "bedrock/meta/llama/us-east-1", state: "closed" },
+    ]);
+    const metrics = new Map((await finish()).metrics.map((metric) => [metric.descriptor.name, metric]));
+    expect(read(metrics, "outrider.breaker.state", "outrider.provider", "gen_ai.request.model")).toEqual({
+      "bedrock meta/llama": 2,
+    });
   });
 });
 
