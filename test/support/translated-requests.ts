@@ -28,8 +28,11 @@ const facts = {
 /** A tool whose whole schema is `true`, recorded to show that Anthropic refuses it: every client's types do so too. */
 const misfits = new Set(["anthropic-messages/anthropic/rig-boolean-root-schema-is-rejected-for-tool-input-0-b263ab3c"]);
 
-/** Client requests of other dialects for a target, each shape once, by the first recording that has it. */
-export function translateRecordedRequests(target: Dialect["id"]): Map<string, Json> {
+/**
+ * Client requests of other dialects for a target, each shape once, by the first recording that has it. `sent`: those alone that a sidecar
+ * sends with its defaults, so none that loses what was asked.
+ */
+export function translateRecordedRequests(target: Dialect["id"], which: "all" | "sent" = "all"): Map<string, Json> {
   const [found, shapes] = [new Map<string, Json>(), new Set<string>()];
   for (const recording of loadRecordings(...answerFolders)) {
     const call = findRecordedCall(recording);
@@ -38,10 +41,11 @@ export function translateRecordedRequests(target: Dialect["id"]): Map<string, Js
     if (call === undefined || call.dialect.id === target || !isObject(body)) continue;
     const translated = translate(call.dialect, target, body, call.dialect.decodeRequest(body, call.operation));
     if (translated === undefined) continue;
-    const shape = JSON.stringify(translated, (key, value: unknown) => (isText(key, value) ? "" : value));
+    if (which === "sent" && translated.losses.some(({ severity }) => severity === "semantic")) continue;
+    const shape = JSON.stringify(translated.body, (key, value: unknown) => (isText(key, value) ? "" : value));
     if (shapes.has(shape)) continue;
     shapes.add(shape);
-    found.set(recording.id, shorten(translated) as Json);
+    found.set(recording.id, shorten(translated.body) as Json);
   }
   return found;
 }
@@ -51,9 +55,9 @@ function translate(
   target: Dialect["id"],
   body: Json,
   request: ReturnType<Dialect["decodeRequest"]>,
-): Json | undefined {
+): ReturnType<typeof translateRequest> | undefined {
   try {
-    return translateRequest(source, findDialect(target), { body, request }, facts).body;
+    return translateRequest(source, findDialect(target), { body, request }, facts);
   } catch (error) {
     if (error instanceof SidecarError && error.code === "request_lossy") return undefined;
     throw error;
