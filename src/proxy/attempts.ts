@@ -74,8 +74,9 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
     const begun = await begin(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
     if (begun instanceof SidecarError) {
       if (group === undefined) return passOver(exchange, route, stop, begun);
-      settleGroup(exchange, group, latest?.end ?? failedWith(begun), latest?.error ?? begun);
-      return failAt(exchange, route, stop, latest?.error ?? begun, { held: latest?.held, group });
+      const error = latest?.error ?? begun;
+      settleGroup(exchange, group, latest?.end ?? failedWith(begun), error);
+      return failAt(route, stop, { error, held: latest?.held, group }, followAfter(exchange, route, stop.index, error));
     }
     latest?.held.drop();
     const { counts, hedged } =
@@ -92,7 +93,8 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
     if (hedged !== undefined) {
       // Both failed, each at its own target.
       settleGroup(exchange, group, result.end, error);
-      return failAt(exchange, route, stop, error, counts, hedged.index);
+      const { held } = counts;
+      return failAt(route, stop, { error, held, group }, followAfter(exchange, route, hedged.index, error));
     }
     const { retryAfterMs } = result;
     const step = decideNext(
@@ -113,7 +115,7 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
     );
     if (step.type !== "retry") {
       settleGroup(exchange, group, result.end, error);
-      return failAt(exchange, route, stop, error, counts);
+      return failAt(route, stop, { error, held: counts.held, group }, step.type === "next" ? step.index : undefined);
     }
     latest = { error, end: result.end, held: counts.held };
     retryDelayMs = step.delayMs;
@@ -264,19 +266,22 @@ function passOver(
   return { error, held: undefined, group: undefined, next };
 }
 
-/** `tried`: the place in the plan up to which targets were tried. */
-function failAt(
+/** Who is asked after a failure that no retry can follow; `tried`: the place in the plan up to which targets were asked. */
+function followAfter(
   { fallbackOff }: Exchange,
   route: Route,
-  { index }: Stop,
-  error: SidecarError,
-  { held, group }: Pick<Failure, "held" | "group">,
-  tried = index,
-): Failure {
-  const reason = reasonOf(error.code);
-  const found = reason === undefined || fallbackOff ? undefined : findNext(route.candidates, tried, reason);
-  const next = found === undefined ? undefined : { index: found, replaces: name(route, index, error.code), reason };
-  return { error, held, group, next };
+  tried: number,
+  { code }: SidecarError,
+): number | undefined {
+  const reason = reasonOf(code);
+  return reason === undefined || fallbackOff ? undefined : findNext(route.candidates, tried, reason);
+}
+
+/** `next`: the place in the plan where the call goes on. */
+function failAt(route: Route, { index }: Stop, failed: Omit<Failure, "next">, next: number | undefined): Failure {
+  const { code } = failed.error;
+  if (next === undefined) return { ...failed, next };
+  return { ...failed, next: { index: next, replaces: name(route, index, code), reason: reasonOf(code) } };
 }
 
 function failedWith(error: SidecarError): RelayEnd {

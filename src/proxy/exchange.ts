@@ -179,7 +179,7 @@ async function readBody({ inbound, rooms, own, record, deadlineMs }: Exchange): 
   }
 }
 
-/** A call that a dialect understands: read, perhaps edited in place, sent, observed. */
+/** A call that a dialect understands: read once, then sent along the way that policy has for it, or where its path and model say. */
 async function relayCall(exchange: Exchange, destination: CallDestination, body: Buffer): Promise<void> {
   const { record } = exchange;
   const coding = readCoding(exchange.inbound.header("content-encoding"));

@@ -10,7 +10,7 @@ export interface Steering {
   user?: string;
   /** Whole-exchange deadline, 1 ms to 2 h. */
   timeoutMs?: number;
-  /** Checked already, obeyed once there are fallbacks to turn off. */
+  /** No other target than the first is to be asked. */
   fallbackOff: boolean;
 }
 

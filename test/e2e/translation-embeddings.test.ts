@@ -2,8 +2,12 @@
 // Every vector is of numbers that float32 holds exactly, so that each form of them can be compared.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitForExchange } from "../support/exchange-log.ts";
-import type { UpstreamRequest } from "../support/scripted-upstream.ts";
-import { startTranslatingOutrider, type TranslatingOutrider } from "../support/translating-outrider.ts";
+import {
+  type Asked,
+  askThrough,
+  startTranslatingOutrider,
+  type TranslatingOutrider,
+} from "../support/translating-outrider.ts";
 
 type Json = Record<string, unknown>;
 
@@ -26,31 +30,8 @@ beforeAll(async () => {
 
 afterAll(() => sidecar?.stop());
 
-async function ask(
-  path: string,
-  body: Json,
-  answer: Json,
-  headers: Record<string, string> = {},
-): Promise<{ response: Response; read: Json; seen: UpstreamRequest | undefined; asked: Json }> {
-  upstream.setScript({
-    headers: { "content-type": "application/json", ...headers },
-    contentLength: true,
-    chunks: [JSON.stringify(answer)],
-  });
-  const before = upstream.requests.length;
-  const response = await fetch(outrider.url + path, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: "Bearer test-key-of-the-client" },
-    body: JSON.stringify(body),
-  });
-  const seen = upstream.requests[before];
-  return {
-    response,
-    read: (await response.json()) as Json,
-    seen,
-    asked: JSON.parse(seen?.body.toString() ?? "{}") as Json,
-  };
-}
+const ask = (path: string, body: Json, answer: Json, headers: Record<string, string> = {}): Promise<Asked> =>
+  askThrough(sidecar, [path, body], answer, { headers });
 
 const cohereAnswer = {
   id: "abc",

@@ -3,36 +3,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAwsEventStreamDecoder } from "../../src/dialects/framing/aws-eventstream.ts";
 import { readEvents } from "../support/bedrock-reading.ts";
-import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
-import { type ScriptedUpstream, startScriptedUpstream, type UpstreamRequest } from "../support/scripted-upstream.ts";
+import type { UpstreamRequest } from "../support/scripted-upstream.ts";
+import { startTranslatingOutrider, type TranslatingOutrider } from "../support/translating-outrider.ts";
 
 type Json = Record<string, unknown>;
 
-let upstream: ScriptedUpstream;
-let outrider: OutriderProcess;
+let sidecar: TranslatingOutrider;
+let upstream: TranslatingOutrider["upstream"];
+let outrider: TranslatingOutrider["outrider"];
 
 beforeAll(async () => {
-  upstream = await startScriptedUpstream();
-  outrider = await startOutrider({
-    options: {
-      providers: {
-        openai: { baseUrl: `${upstream.url}/v1` },
-        anthropic: { baseUrl: upstream.url },
-        google: { baseUrl: upstream.url },
-      },
-    },
-    environment: {
-      OPENAI_API_KEY: "test-key-openai",
-      ANTHROPIC_API_KEY: "test-key-anthropic",
-      GEMINI_API_KEY: "test-key-google",
-    },
-  });
+  sidecar = await startTranslatingOutrider(["openai", "anthropic", "google"]);
+  ({ upstream, outrider } = sidecar);
 });
 
-afterAll(async () => {
-  await outrider?.stop();
-  await upstream?.close();
-});
+afterAll(() => sidecar?.stop());
 
 const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 const question: Json = {

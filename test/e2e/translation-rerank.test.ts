@@ -1,78 +1,32 @@
 // Rerank calls of any client at any provider, through the built bundle: what the provider is asked, what the client reads, what is told.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitForExchange } from "../support/exchange-log.ts";
-import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
-import { type OutriderProcess, startOutrider } from "../support/outrider-process.ts";
-import { type ScriptedUpstream, startScriptedUpstream, type UpstreamRequest } from "../support/scripted-upstream.ts";
+import {
+  type Asked,
+  askThrough,
+  startTranslatingOutrider,
+  type TranslatingOutrider,
+} from "../support/translating-outrider.ts";
 
 type Json = Record<string, unknown>;
 
 const query = "which of them";
 const documents = ["one", "two", "three"];
 
-let upstream: ScriptedUpstream;
-let receiver: OtlpReceiver;
-let outrider: OutriderProcess;
+let sidecar: TranslatingOutrider;
+let upstream: TranslatingOutrider["upstream"];
+let receiver: TranslatingOutrider["receiver"];
+let outrider: TranslatingOutrider["outrider"];
 
 beforeAll(async () => {
-  upstream = await startScriptedUpstream();
-  receiver = await startOtlpReceiver();
-  outrider = await startOutrider({
-    options: {
-      providers: {
-        cohere: { baseUrl: upstream.url },
-        voyage: { baseUrl: `${upstream.url}/v1` },
-        jina: { baseUrl: `${upstream.url}/v1` },
-        bedrock: { baseUrl: upstream.url },
-        anthropic: { baseUrl: upstream.url },
-      },
-    },
-    environment: {
-      CO_API_KEY: "test-key-cohere",
-      VOYAGE_API_KEY: "test-key-voyage",
-      JINA_API_KEY: "test-key-jina",
-      ANTHROPIC_API_KEY: "test-key-anthropic",
-      OUTRIDER_CREDENTIAL_BEDROCK_ENV: "BEDROCK_TEST_TOKEN",
-      BEDROCK_TEST_TOKEN: "test-key-bedrock",
-      AWS_REGION: "us-east-1",
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      OTEL_BSP_SCHEDULE_DELAY: "100",
-    },
-  });
+  sidecar = await startTranslatingOutrider(["cohere", "voyage", "jina", "bedrock", "anthropic"]);
+  ({ upstream, receiver, outrider } = sidecar);
 });
 
-afterAll(async () => {
-  await outrider?.stop();
-  await receiver?.close();
-  await upstream?.close();
-});
+afterAll(() => sidecar?.stop());
 
-async function ask(
-  path: string,
-  body: Json,
-  answer: Json,
-  status = 200,
-): Promise<{ response: Response; read: Json; seen: UpstreamRequest | undefined; asked: Json }> {
-  upstream.setScript({
-    status,
-    headers: { "content-type": "application/json" },
-    contentLength: true,
-    chunks: [JSON.stringify(answer)],
-  });
-  const before = upstream.requests.length;
-  const response = await fetch(outrider.url + path, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: "Bearer test-key-of-the-client" },
-    body: JSON.stringify(body),
-  });
-  const seen = upstream.requests[before];
-  return {
-    response,
-    read: (await response.json()) as Json,
-    seen,
-    asked: JSON.parse(seen?.body.toString() ?? "{}") as Json,
-  };
-}
+const ask = (path: string, body: Json, answer: Json, status = 200): Promise<Asked> =>
+  askThrough(sidecar, [path, body], answer, { status });
 
 const voyageAnswer = {
   object: "list",
