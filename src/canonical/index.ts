@@ -21,6 +21,6 @@ export type { InferenceRequest, OutputFormat, ReasoningControl, ToolChoice, Tool
 export type { Choice, FinishReason, InferenceResponse, ProviderError, UnifiedFinishReason } from "./response.ts";
 export type { StreamEvent } from "./event.ts";
 export type { Loss, LossReason, LossSeverity } from "./loss.ts";
-export { mergeRawUsage, type Usage, type UsageCount, type UsageSource } from "./usage.ts";
+export { changesRawUsage, mergeRawUsage, type Usage, type UsageCount, type UsageSource } from "./usage.ts";
 export { estimateInputTokens, estimateTokens } from "./estimate.ts";
 export { createFold, parseArguments, type Fold, type FoldOptions } from "./fold.ts";

@@ -60,6 +60,20 @@ export function mergeRawUsage(
   return merged;
 }
 
+/** Whether merging `later` over `earlier` would change it. */
+export function changesRawUsage(earlier: Record<string, unknown>, later: Record<string, unknown>): boolean {
+  for (const key of Object.keys(later)) {
+    const [before, value] = [earlier[key], later[key]];
+    if (value === null || value === undefined || value === before) continue;
+    if (isObject(before) && isObject(value) ? changesRawUsage(before, value) : !isSameList(before, value)) return true;
+  }
+  return false;
+}
+
+function isSameList(one: unknown, other: unknown): boolean {
+  return Array.isArray(one) && Array.isArray(other) && JSON.stringify(one) === JSON.stringify(other);
+}
+
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

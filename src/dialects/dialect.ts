@@ -109,6 +109,12 @@ export interface EventDecoder {
   end(): StreamEvent[];
 }
 
+/** A decoder whose events also come inside those of another stream, where they are parsed already. */
+export interface ObjectDecoder extends EventDecoder {
+  /** `name`: of the event, where the wire says it beside the object; `raw`: the object's bytes, where `pushRepeated` will be asked. */
+  pushObject(object: Record<string, unknown>, name: string | undefined, raw?: Buffer): StreamEvent[];
+}
+
 /** Looks up a header of the answer by its lower-case name. */
 export type HeaderLookup = (name: string) => string | undefined;
 

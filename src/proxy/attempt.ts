@@ -204,6 +204,7 @@ class AttemptRelaySettings implements RelaySettings {
 
   /** The provider's own word on when to come back; undefined where it gave none. */
   readRetryAfter(end: RelayEnd): number | undefined {
+    if (end.kind === "complete") return undefined;
     const rawHeaders = this.#errorHeaders ?? [];
     const hintMs = end.kind === "failed" ? undefined : end.observation?.providerError?.retryAfterMs;
     // Some tell the state of their limits with every answer, also with one that failed for another reason.
@@ -219,6 +220,10 @@ class AttemptRelaySettings implements RelaySettings {
 
   isForeignFrame(frame: Frame): boolean {
     return this.#filter?.shouldDrop(frame) === true;
+  }
+
+  mayHoldForeignFrame(bytes: Buffer): boolean {
+    return this.#filter?.mayHold(bytes) === true;
   }
 
   sinceStartMs(): number {

@@ -68,6 +68,8 @@ export interface Observer {
   readonly overflowed: boolean;
   /** The client has the beginning of a frame without its end. */
   readonly midFrame: boolean;
+  /** The next byte of the stream begins a frame, and no frame has been larger than a chunk may be to be passed uncut. */
+  readonly isFresh: boolean;
   /** Takes a chunk, and when it came. It may be read later, but before anything is asked. */
   observeChunk(chunk: Buffer, atMs: number): void;
   /** The frames of a stream's chunk, for who must see them at once; they are observed by `observeFrames`. Not for encoded streams. */
@@ -168,7 +170,13 @@ class StreamObserver implements Observer {
     return this.#frames.midFrame;
   }
 
+  get isFresh(): boolean {
+    // What waits in the batch is whole frames.
+    return this.#frames.isFresh;
+  }
+
   frames(chunk: Buffer): Frame[] {
+    this.#readBatch();
     return this.#frames.push(chunk);
   }
 
@@ -290,6 +298,7 @@ class BodyObserver implements Observer {
   readonly terminalSeen = false;
   readonly overflowed = false;
   readonly midFrame = false;
+  readonly isFresh = false;
   readonly #settings: ObserverSettings;
   readonly #chunks: Buffer[] = [];
   readonly #decompression: Decompression | undefined;

@@ -40,6 +40,8 @@ export interface RelaySettings {
   readonly isFiltered: boolean;
   /** The usage frame that only Outrider asked for. */
   isForeignFrame(frame: Frame): boolean;
+  /** Whether such a frame may be among these bytes. */
+  mayHoldForeignFrame(bytes: Buffer): boolean;
   /** The credential was Outrider's own: its refusal is not the client's to see. */
   readonly heldCredential: boolean;
   readonly requestId: string;
@@ -161,10 +163,11 @@ export class Relay implements UpstreamHandler {
       return;
     }
     this.#commit(false);
-    if (this.#mode !== "edited") this.#write(chunk);
+    const isCut = this.#mode === "edited" && observer !== undefined && !this.#mayPassUncut(chunk, observer);
+    if (!isCut) this.#write(chunk);
     if (observer === undefined) return;
     const atMs = this.#settings.sinceStartMs();
-    if (this.#mode !== "edited") {
+    if (!isCut) {
       observer.observeChunk(chunk, atMs);
       return;
     }
@@ -174,6 +177,11 @@ export class Relay implements UpstreamHandler {
     if (observer.overflowed) {
       this.#control?.abort(new SidecarError("upstream_too_large", "one event of the provider's stream is too large"));
     }
+  }
+
+  /** Whole frames, none of which can be one that is not for the client: cutting them was most of what passing them cost. */
+  #mayPassUncut(chunk: Buffer, observer: Observer): boolean {
+    return observer.isFresh && endsFrame(chunk) && !this.#settings.mayHoldForeignFrame(chunk);
   }
 
   #chooseMode(mediaType: string): void {
@@ -377,6 +385,17 @@ function isBrokenOff({ finished, providerError, response, unrecognizedEvents, fa
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
   // An observer that failed knows nothing, and must not touch the client's bytes.
   return !finished && providerError === undefined && !foreign && !failed;
+}
+
+/** Longer ones are rare, and may hold an event that is too large. */
+const longestUncut = 16_384;
+
+/** Whether a stream of events that was between two frames before the chunk is so after it: the last line is blank, the one before is not. */
+function endsFrame(chunk: Buffer): boolean {
+  const { length } = chunk;
+  if (length < 3 || length > longestUncut) return false;
+  const before = chunk[length - 3];
+  return chunk[length - 1] === 10 && chunk[length - 2] === 10 && before !== 10 && before !== 13;
 }
 
 /** Whether the first byte that is no blank opens a JSON object or array. */

@@ -1,44 +1,91 @@
-// Bench: requests a second of a subject's own CPU time, whatever else the machine does; the same request back to back.
+// Bench: requests a second of a subject's own CPU time, whatever else the machine does, of two subjects in turn.
+// Invariant: a round is so many whole passes through the exchanges, so that both subjects answer the same mix.
 import { Connection } from "./client.ts";
+import { takeMedian } from "./measures.ts";
 import { readCpuSeconds, type Running } from "./processes.ts";
 
 const connections = 16;
 
-/** One request, and what a right answer to it is. */
-export interface CpuCase {
-  name: string;
+/** A request, and the least length of the right answer to it. */
+export interface CpuExchange {
   request: Buffer;
-  /** Of the answer. */
-  bodyBytes: number;
+  minBytes: number;
 }
 
-/** Throws on a wrong answer. */
-export async function measureCpuThroughput(subject: Running, one: CpuCase, durationMs: number): Promise<number> {
-  const deadline = performance.now() + durationMs;
-  const cpuBefore = readCpuSeconds(subject.pid) ?? 0;
-  let requests = 0;
-  const runOne = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const connection = new Connection(subject.port);
-      const next = (): void => {
-        let [status, length] = [0, 0];
-        connection.send(one.request, {
-          onHead: (code) => (status = code),
-          onBody: (bytes) => (length += bytes.length),
-          onFail: reject,
-          onEnd: () => {
-            if (status !== 200 || length !== one.bodyBytes) {
-              return reject(new Error(`${one.name}: status ${status}, ${length} of ${one.bodyBytes} bytes`));
-            }
-            requests += 1;
-            if (performance.now() < deadline) return next();
-            connection.close();
-            resolve();
-          },
-        });
-      };
-      next();
-    });
-  await Promise.all(Array.from({ length: connections }, runOne));
-  return requests / ((readCpuSeconds(subject.pid) ?? 0) - cpuBefore);
+/** What is sent back to back, in turn. */
+export interface CpuCase {
+  name: string;
+  exchanges: readonly CpuExchange[];
+}
+
+export interface CpuEffort {
+  warmUpMs: number;
+  roundMs: number;
+  rounds: number;
+}
+
+/** Connections that stay open from round to round. */
+class CpuLoad {
+  readonly #subject: Running;
+  readonly #case: CpuCase;
+  readonly #connections: Connection[];
+
+  constructor(subject: Running, one: CpuCase) {
+    this.#subject = subject;
+    this.#case = one;
+    this.#connections = Array.from({ length: connections }, () => new Connection(subject.port));
+  }
+
+  /** Requests a second of CPU time, over whole passes for at least so long. Throws on a wrong answer. */
+  async run(durationMs: number): Promise<number> {
+    const { name, exchanges } = this.#case;
+    const deadline = performance.now() + durationMs;
+    const cpuBefore = readCpuSeconds(this.#subject.pid) ?? 0;
+    let sent = 0;
+    const runOne = (connection: Connection): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const next = (): void => {
+          const place = sent % exchanges.length;
+          if (place === 0 && performance.now() >= deadline) return resolve();
+          sent += 1;
+          const { request, minBytes } = exchanges[place] as CpuExchange;
+          let [status, length] = [0, 0];
+          connection.send(request, {
+            onHead: (code) => (status = code),
+            onBody: (bytes) => (length += bytes.length),
+            onFail: reject,
+            onEnd: () => {
+              if (status === 200 && length >= minBytes) return next();
+              reject(new Error(`${name}: status ${status}, ${length} of ${minBytes} bytes`));
+            },
+          });
+        };
+        next();
+      });
+    await Promise.all(this.#connections.map(runOne));
+    return sent / ((readCpuSeconds(this.#subject.pid) ?? 0) - cpuBefore);
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}
+
+/** Requests a second of each subject's CPU time, medians; `cost`: the share that the second loses, the median of all pairs of rounds. */
+export async function compareCpuThroughput(
+  [plain, other]: readonly [Running, Running],
+  one: CpuCase,
+  { warmUpMs, roundMs, rounds }: CpuEffort,
+): Promise<{ plain: number; other: number; cost: number }> {
+  const loads = [new CpuLoad(plain, one), new CpuLoad(other, one)] as const;
+  for (const load of loads) await load.run(warmUpMs);
+  const figures: [number[], number[]] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    // What the first of a pair leaves behind must not always meet the same one.
+    const order = round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const);
+    for (const which of order) figures[which].push(await loads[which].run(roundMs));
+  }
+  for (const load of loads) load.close();
+  const cost = 1 - takeMedian(figures[1].map((figure, round) => figure / (figures[0][round] as number)));
+  return { plain: takeMedian(figures[0]), other: takeMedian(figures[1]), cost };
 }

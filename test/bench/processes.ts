@@ -1,7 +1,7 @@
 // Bench: starting, pinning, reading and ending processes. Facts come from /proc, so on other systems they are absent.
 // Invariant: every process started here is ended here, by its pid, also when the bench itself is interrupted.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -124,19 +124,35 @@ export async function waitUntilListening(running: Running, timeoutMs = 10_000): 
   }
 }
 
-// Linux counts CPU time in 1/100 s for user space on every architecture Node runs on.
+// Linux tells CPU time in 1/100 s in user space on every architecture Node runs on.
 const ticksPerSecond = 100;
 
-/** CPU seconds of a process since it started, all threads, user and system; undefined without /proc. */
+/** CPU seconds of a process since it started, all threads, user and system; exact where the kernel has it so. Undefined without /proc. */
 export function readCpuSeconds(pid: number): number | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The command name is in parentheses and may hold spaces; utime and stime are fields 14 and 15.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+    return readExactCpuSeconds(pid) ?? readCpuTicks(pid) / ticksPerSecond;
   } catch {
     return undefined;
   }
+}
+
+/** Undefined where the kernel was built without scheduler debugging. */
+function readExactCpuSeconds(pid: number): number | undefined {
+  let milliseconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const path = `/proc/${pid}/task/${thread}/sched`;
+    const line = existsSync(path) ? /^se\.sum_exec_runtime\s+:\s+([\d.]+)$/m.exec(readFileSync(path, "latin1")) : null;
+    if (line === null) return undefined;
+    milliseconds += Number(line[1]);
+  }
+  return milliseconds / 1000;
+}
+
+function readCpuTicks(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  // The command name is in parentheses and may hold spaces; utime and stime are fields 14 and 15.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
 }
 
 /** Resident memory of a process in MiB, now (`VmRSS`) or its highest so far (`VmHWM`); undefined without /proc. */

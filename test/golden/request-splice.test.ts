@@ -52,12 +52,15 @@ describe("recorded streams", () => {
   it("lose at most the one usage frame to the filter, and never Azure's first chunk", () => {
     let dropped = 0;
     let azurePreludes = 0;
+    let ruledOut = 0;
     for (const recording of recordings) {
       if (recording.framing !== "sse") continue;
       const filter = createUsageFrameFilter();
       for (const frame of decodeFrames([responseBytes(recording)])) {
         const isPrelude = frame.data.includes('"choices":[]') && frame.data.includes("prompt_filter_results");
         const isDropped = filter.shouldDrop(frame);
+        if (isDropped) expect(filter.mayHold(frame.raw), recording.id).toBe(true);
+        else if (!isPrelude) ruledOut += filter.mayHold(frame.raw) ? 0 : 1;
         if (isPrelude && !frame.data.includes('"usage":{')) {
           azurePreludes++;
           expect(isDropped, recording.id).toBe(false);
@@ -67,6 +70,8 @@ describe("recorded streams", () => {
       dropped += filter.droppedFrames;
     }
     expect(dropped).toBeGreaterThan(0);
+    // Otherwise the look at the bytes spares nothing.
+    expect(ruledOut).toBeGreaterThan(dropped * 10);
     expect(azurePreludes).toBeGreaterThan(0);
   });
 });

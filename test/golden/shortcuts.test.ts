@@ -123,19 +123,21 @@ describe("an answer whose content nobody keeps", () => {
     }
   });
 
-  it("folds to the same when it is streamed", () => {
+  it("folds to the same when it is streamed, to its end or broken off", () => {
     for (const answer of streams) {
       const { recording, dialect, operation, framing } = answer;
-      const [facts, whole] = (["facts", "whole"] as const).map((detail) => {
-        const frames = createFrameDecoder(framing ?? "sse");
-        const events = dialect.eventDecoder(operation, detail);
-        const fold = createFold({ keepContent: false });
-        for (const frame of frames.push(responseBytes(recording)))
-          for (const event of events.push(frame)) fold.push(event);
-        for (const event of events.end()) fold.push(event);
-        return { ...fold, response: fold.result() };
-      });
-      expect(facts, recording.id).toEqual(whole);
+      const decoder = createFrameDecoder(framing ?? "sse");
+      const frames = [...decoder.push(responseBytes(recording)), ...decoder.end()];
+      for (const count of new Set([1, 2, 4, Math.floor(frames.length / 2), frames.length - 1, frames.length])) {
+        const [facts, whole] = (["facts", "whole"] as const).map((detail) => {
+          const events = dialect.eventDecoder(operation, detail);
+          const fold = createFold({ keepContent: false });
+          for (const frame of frames.slice(0, count)) for (const event of events.push(frame)) fold.push(event);
+          for (const event of events.end()) fold.push(event);
+          return { ...fold, response: fold.result() };
+        });
+        expect(facts, `${recording.id}, ${count} of ${frames.length} frames`).toEqual(whole);
+      }
     }
   });
 });

@@ -63,6 +63,11 @@ const words = [
   "\u0001",
   '","delta":"',
   '","content":"',
+  '","thinking":"',
+  '","arguments":"',
+  '","partial_json":"',
+  '\\","text":"',
+  '""',
   '"":1,',
 ];
 

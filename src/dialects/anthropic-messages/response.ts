@@ -2,8 +2,8 @@
 // Invariant: every field of the body is in the canonical form or in `extensions`; nothing throws.
 
 import type { Choice, InferenceResponse } from "../../canonical/index.ts";
-import type { Operation } from "../dialect.ts";
-import { FieldReader, type JsonObject } from "../json/fields.ts";
+import type { AnswerDetail, Operation } from "../dialect.ts";
+import { compact, FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeBlock } from "./message.ts";
 import { optional, ownExtensions, unifyFinishReason } from "./schema.ts";
 import { decodeUsage, readServiceTier } from "./usage.ts";
@@ -12,8 +12,13 @@ import { decodeUsage, readServiceTier } from "./usage.ts";
  * Decodes an answer: one choice, its parts in the order of the blocks; what is said about the stop beside its reason is
  * in the choice's extensions. A count of the token counter is no usage (nothing was spent): it stays in the extensions.
  */
-export function decodeResponse(body: JsonObject, operation: Operation): InferenceResponse {
+export function decodeResponse(
+  body: JsonObject,
+  operation: Operation,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
   if (operation.kind === "count_tokens") return { choices: [], ...ownExtensions(body) };
+  if (detail === "facts") return decodeFacts(body);
   const fields = new FieldReader(body);
   if (body["type"] === "message") fields.skip("type");
   const usage = fields.object("usage");
@@ -25,6 +30,19 @@ export function decodeResponse(body: JsonObject, operation: Operation): Inferenc
     ...optional("serviceTier", readServiceTier(body)),
   };
   return { ...response, ...ownExtensions(fields.rest()) };
+}
+
+function decodeFacts(body: JsonObject): InferenceResponse {
+  const { id, model, role, content, usage, stop_reason: raw } = body;
+  const choice: Choice = { index: 0, message: { role: typeof role === "string" ? role : "assistant", parts: [] } };
+  if (typeof raw === "string") choice.finishReason = { unified: unifyFinishReason(raw), raw };
+  return compact<InferenceResponse>({
+    id: typeof id === "string" ? id : undefined,
+    model: typeof model === "string" ? model : undefined,
+    choices: Array.isArray(content) ? [choice] : [],
+    usage: isJsonObject(usage) ? decodeUsage(usage) : undefined,
+    serviceTier: readServiceTier(body),
+  });
 }
 
 function decodeChoices(body: JsonObject, fields: FieldReader): Choice[] {

@@ -2,19 +2,25 @@
 // Facts about the whole message may be restated until the end, so they are held back and told once, when it stops.
 // Invariant: never throws; an event that is unknown or out of place becomes `unrecognized`, without any of its content.
 
-import { mergeRawUsage, type InferenceResponse, type Part, type StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Operation, Frame } from "../dialect.ts";
+import {
+  changesRawUsage,
+  mergeRawUsage,
+  type InferenceResponse,
+  type Part,
+  type StreamEvent,
+} from "../../canonical/index.ts";
+import type { AnswerDetail, Frame, ObjectDecoder, Operation } from "../dialect.ts";
 import { Repetition } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeStreamError } from "./error.ts";
 import { decodeBlock } from "./message.ts";
 import { decodeResponse } from "./response.ts";
-import { dialectId, optional } from "./schema.ts";
+import { dialectId, optional, unifyFinishReason } from "./schema.ts";
 import { decodeUsage, readServiceTier } from "./usage.ts";
 
 /** Starts a decoder for one streamed answer. */
-export function createEventDecoder(operation: Operation): EventDecoder {
-  return new MessageEventDecoder(operation);
+export function createEventDecoder(operation: Operation, detail: AnswerDetail = "whole"): ObjectDecoder {
+  return new MessageEventDecoder(operation, detail);
 }
 
 /** Cap of a name the provider chose, in characters: it goes into logs and counters. */
@@ -23,14 +29,22 @@ const maxNameLength = 64;
 /** There is only ever one choice. */
 const choice = 0;
 
+/** By the kind of a delta, its member that is text. */
+const textMembers: ReadonlyMap<string, string> = new Map([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["input_json_delta", "partial_json"],
+]);
+
 interface BlockState {
   part: number;
   kind: Part["type"];
 }
 
-class MessageEventDecoder implements EventDecoder {
+class MessageEventDecoder implements ObjectDecoder {
   readonly #operation: Operation;
-  /** The message without content and usage, as it stands; undefined before it starts and after it was told. */
+  readonly #detail: AnswerDetail;
+  /** The message without content and usage, as it stands (of facts the stop reason alone); undefined before it starts and after it was told. */
   #message: JsonObject | undefined;
   #usage: JsonObject | undefined;
   #serviceTier: string | undefined;
@@ -42,29 +56,40 @@ class MessageEventDecoder implements EventDecoder {
   #repeatedPart = 0;
   #repeatedName = "text";
 
-  constructor(operation: Operation) {
+  constructor(operation: Operation, detail: AnswerDetail) {
     this.#operation = operation;
+    this.#detail = detail;
   }
 
   push(frame: Frame): StreamEvent[] {
     this.#repetition.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     const body = parseObject(frame.data);
+    return body === undefined ? this.#tell(body, frame.event) : this.pushObject(body, frame.event, frame.raw);
+  }
+
+  pushObject(body: JsonObject, name: string | undefined, raw?: Buffer): StreamEvent[] {
+    this.#repetition.forget();
+    const events = this.#tell(body, name);
+    const [told] = events;
+    if (raw !== undefined && events.length === 1 && told?.type === "part_delta") this.#learn(raw, body, told);
+    return events;
+  }
+
+  #tell(body: JsonObject | undefined, eventName: string | undefined): StreamEvent[] {
     const stated = body?.["type"];
     // The SDKs go by the `event:` line; some proxies leave it out (or write "message") and only the body tells.
-    const name = frame.event === "error" || typeof stated !== "string" ? (frame.event ?? "unreadable") : stated;
+    const name = eventName === "error" || typeof stated !== "string" ? (eventName ?? "unreadable") : stated;
     if (name === "ping") return [{ type: "keepalive" }];
     if (name === "error") return [{ type: "error", error: decodeStreamError(body) }];
     if (name === "message_stop") return [...this.#finish(), { type: "response_end" }];
     const events = body === undefined ? undefined : this.#decode(name, body);
-    if (events?.length === 1 && body !== undefined && name === "content_block_delta")
-      this.#learn(frame, body, events[0]);
     return events ?? [unrecognized(name)];
   }
 
-  #learn({ raw }: Frame, { delta }: JsonObject, told: StreamEvent | undefined): void {
-    if (told?.type !== "part_delta" || !isJsonObject(delta)) return;
-    const name = delta["type"] === "text_delta" ? "text" : delta["type"] === "thinking_delta" ? "thinking" : undefined;
+  #learn(raw: Buffer, { delta }: JsonObject, told: StreamEvent & { type: "part_delta" }): void {
+    const kind = isJsonObject(delta) ? delta["type"] : undefined;
+    const name = typeof kind === "string" ? textMembers.get(kind) : undefined;
     if (name === undefined) return;
     this.#repeatedPart = told.part;
     this.#repeatedName = name;
@@ -74,7 +99,7 @@ class MessageEventDecoder implements EventDecoder {
   pushRepeated(raw: Buffer): StreamEvent[] | undefined {
     if (!this.#repetition.matches(raw)) return undefined;
     const text = this.#repetition.valueOf(this.#repeatedName) as string;
-    return [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
+    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {
@@ -103,17 +128,15 @@ class MessageEventDecoder implements EventDecoder {
   #startMessage(body: JsonObject): StreamEvent[] | undefined {
     const message = body["message"];
     if (!isJsonObject(message)) return undefined;
-    const { content, usage, ...rest } = message;
-    this.#message = rest;
+    const { content, usage, id, model, role } = message;
+    this.#message = this.#detail === "facts" ? { stop_reason: message["stop_reason"] } : withoutContent(message);
     this.#serviceTier = readServiceTier(message);
-    const { id, model, role } = message;
+    const start: StreamEvent = { type: "response_start" };
+    if (typeof id === "string") start.id = id;
+    if (typeof model === "string") start.model = model;
+    if (this.#serviceTier !== undefined) start.serviceTier = this.#serviceTier;
     const events: StreamEvent[] = [
-      {
-        type: "response_start",
-        ...(typeof id === "string" ? { id } : {}),
-        ...(typeof model === "string" ? { model } : {}),
-        ...optional("serviceTier", this.#serviceTier),
-      },
+      start,
       { type: "choice_start", choice, role: typeof role === "string" ? role : "assistant" },
     ];
     // Empty in all recorded traffic; blocks that are here already come before the streamed ones.
@@ -126,7 +149,8 @@ class MessageEventDecoder implements EventDecoder {
         );
       }
     }
-    return [...events, ...this.#restateUsage(usage)];
+    this.#restateUsage(usage, events);
+    return events;
   }
 
   #startBlock(body: JsonObject): StreamEvent[] | undefined {
@@ -154,30 +178,45 @@ class MessageEventDecoder implements EventDecoder {
     return events ?? [unrecognized(`content_block_delta/${deltaType}`)];
   }
 
-  #extendMessage(body: JsonObject): StreamEvent[] | undefined {
-    const { type: _type, delta, usage, ...beside } = body;
-    const stated: JsonObject = { ...(isJsonObject(delta) ? delta : {}), ...beside };
+  #extendMessage(body: JsonObject): StreamEvent[] {
     this.#message ??= {};
-    for (const [key, value] of Object.entries(stated)) {
-      if (value !== null || !Object.hasOwn(this.#message, key)) this.#message[key] = value;
+    if (this.#detail === "facts") {
+      for (const { stop_reason: reason } of [isJsonObject(body["delta"]) ? body["delta"] : {}, body]) {
+        if (reason !== undefined && reason !== null) this.#message["stop_reason"] = reason;
+      }
+    } else {
+      const { type: _type, delta, usage: _usage, ...beside } = body;
+      const stated: JsonObject = { ...(isJsonObject(delta) ? delta : {}), ...beside };
+      for (const [key, value] of Object.entries(stated)) {
+        if (value !== null || !Object.hasOwn(this.#message, key)) this.#message[key] = value;
+      }
     }
-    return this.#restateUsage(usage);
+    const events: StreamEvent[] = [];
+    this.#restateUsage(body["usage"], events);
+    return events;
   }
 
   /** `message_delta` restates cumulative counts: per field the later non-null value wins, nothing is added up. */
-  #restateUsage(stated: unknown): StreamEvent[] {
-    if (!isJsonObject(stated)) return [];
-    const merged = mergeRawUsage(this.#usage, stated);
-    const changed = this.#usage === undefined || JSON.stringify(merged) !== JSON.stringify(this.#usage);
-    this.#usage = merged;
-    return changed ? [{ type: "usage", usage: decodeUsage(merged) }] : [];
+  #restateUsage(stated: unknown, events: StreamEvent[]): void {
+    if (!isJsonObject(stated) || (this.#usage !== undefined && !changesRawUsage(this.#usage, stated))) return;
+    this.#usage = mergeRawUsage(this.#usage, stated);
+    events.push({ type: "usage", usage: decodeUsage(this.#usage) });
+  }
+
+  #finish(): StreamEvent[] {
+    if (this.#message === undefined) return [];
+    const events = this.#detail === "facts" ? tellStop(this.#message) : this.#tellMessage(this.#message);
+    this.#message = undefined;
+    const serviceTier = this.#usage === undefined ? undefined : readServiceTier({ usage: this.#usage });
+    if (serviceTier !== undefined && serviceTier !== this.#serviceTier) {
+      events.push({ type: "response_start", serviceTier });
+    }
+    return events;
   }
 
   /** Tells what was held back, through the very reading that the whole message would get. */
-  #finish(): StreamEvent[] {
-    if (this.#message === undefined) return [];
-    const whole: InferenceResponse = decodeResponse({ ...this.#message, content: [] }, this.#operation);
-    this.#message = undefined;
+  #tellMessage(message: JsonObject): StreamEvent[] {
+    const whole: InferenceResponse = decodeResponse({ ...message, content: [] }, this.#operation);
     const events: StreamEvent[] = [];
     const { finishReason, extensions } = whole.choices[0] ?? {};
     if (finishReason !== undefined) {
@@ -185,17 +224,18 @@ class MessageEventDecoder implements EventDecoder {
     } else if (extensions !== undefined) {
       events.push({ type: "choice_extend", choice, extensions });
     }
-    const serviceTier = this.#usage === undefined ? undefined : readServiceTier({ usage: this.#usage });
-    const tierChanged = serviceTier !== undefined && serviceTier !== this.#serviceTier;
-    if (whole.extensions !== undefined || tierChanged) {
-      events.push({
-        type: "response_start",
-        ...optional("serviceTier", tierChanged ? serviceTier : undefined),
-        ...optional("extensions", whole.extensions),
-      });
-    }
+    if (whole.extensions !== undefined) events.push({ type: "response_start", extensions: whole.extensions });
     return events;
   }
+}
+
+function tellStop({ stop_reason: raw }: JsonObject): StreamEvent[] {
+  if (typeof raw !== "string") return [];
+  return [{ type: "choice_end", choice, finishReason: { unified: unifyFinishReason(raw), raw } }];
+}
+
+function withoutContent({ content: _content, usage: _usage, ...rest }: JsonObject): JsonObject {
+  return rest;
 }
 
 /** The events of one delta; undefined when it does not fit the block. Empty text is no event. */

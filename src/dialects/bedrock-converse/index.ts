@@ -23,7 +23,7 @@ export const bedrockConverse: Dialect = {
   match: (method, path) => (method === "POST" ? matchCall(path) : undefined),
   decodeRequest,
   decodeResponse,
-  eventDecoder: () => createEventDecoder(),
+  eventDecoder: (_operation, detail) => createEventDecoder(detail),
   decodeError,
   encodeError,
   encodeStreamError,

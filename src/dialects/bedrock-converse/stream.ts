@@ -3,17 +3,17 @@
 // Invariant: never throws; an event that is unknown or out of place becomes `unrecognized`, without any of its content.
 
 import { mergeRawUsage, type InferenceResponse, type StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Frame, Operation } from "../dialect.ts";
+import type { AnswerDetail, Frame, ObjectDecoder, Operation } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createBlockStream, type BlockStream } from "./block-stream.ts";
 import { decodeException } from "./error.ts";
-import { decodeResponse } from "./response.ts";
+import { decodeResponse, readServiceTier } from "./response.ts";
 import { optional, unifyFinishReason } from "./schema.ts";
 import { decodeUsage } from "./usage.ts";
 
 /** Starts a decoder for one streamed answer. `response_end` comes with `metadata`, which is the stream's last message. */
-export function createEventDecoder(): EventDecoder {
-  return new ConverseEventDecoder();
+export function createEventDecoder(detail: AnswerDetail = "whole"): ObjectDecoder {
+  return new ConverseEventDecoder(detail);
 }
 
 /** Cap of a name the provider chose, in characters: it goes into logs and counters. */
@@ -24,17 +24,25 @@ const choice = 0;
 
 const wholeOperation: Operation = { kind: "chat", route: "", path: "" };
 
-class ConverseEventDecoder implements EventDecoder {
+class ConverseEventDecoder implements ObjectDecoder {
+  readonly #detail: AnswerDetail;
   readonly #blocks: BlockStream = createBlockStream();
   #usage: JsonObject | undefined;
+
+  constructor(detail: AnswerDetail) {
+    this.#detail = detail;
+  }
 
   push(frame: Frame): StreamEvent[] {
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     if (frame.exception === true) return [{ type: "error", error: decodeException(frame) }];
     const name = frame.event ?? "unnamed";
     const body = parseObject(frame.data);
-    const events = body === undefined ? undefined : this.#decode(name, body);
-    return events ?? [{ type: "unrecognized", name: name.slice(0, maxNameLength) }];
+    return body === undefined ? [unrecognized(name)] : this.pushObject(body, name);
+  }
+
+  pushObject(body: JsonObject, name = "unnamed"): StreamEvent[] {
+    return this.#decode(name, body) ?? [unrecognized(name)];
   }
 
   end(): StreamEvent[] {
@@ -46,7 +54,7 @@ class ConverseEventDecoder implements EventDecoder {
       case "messageStart": {
         const { role, ...facts } = body;
         const name = typeof role === "string" ? role : "assistant";
-        return [{ type: "choice_start", choice, role: name }, ...tellFacts(facts)];
+        return [{ type: "choice_start", choice, role: name }, ...this.#tellFacts(facts)];
       }
       case "contentBlockStart":
         return this.#blocks.start(body["contentBlockIndex"], body["start"]);
@@ -69,25 +77,34 @@ class ConverseEventDecoder implements EventDecoder {
     if (typeof raw === "string") {
       events.push({ type: "choice_end", choice, finishReason: { unified: unifyFinishReason(raw), raw } });
     }
-    return [...events, ...tellFacts(facts)];
+    return [...events, ...this.#tellFacts(facts)];
   }
 
   #finish(body: JsonObject): StreamEvent[] {
     const { usage, ...facts } = body;
-    const events = tellFacts(facts);
+    const events = this.#tellFacts(facts);
     if (isJsonObject(usage)) {
       this.#usage = mergeRawUsage(this.#usage, usage);
       events.push({ type: "usage", usage: decodeUsage(this.#usage) });
     }
     return [...events, { type: "response_end" }];
   }
+
+  /** Facts about the whole answer, through the very reading that a whole answer would get; `p` is padding that hides lengths. */
+  #tellFacts(body: JsonObject): StreamEvent[] {
+    if (this.#detail === "facts") {
+      const serviceTier = readServiceTier(body);
+      return serviceTier === undefined ? [] : [{ type: "response_start", serviceTier }];
+    }
+    const { p: _padding, ...facts } = body;
+    const { serviceTier, extensions }: InferenceResponse = decodeResponse(facts, wholeOperation);
+    if (serviceTier === undefined && extensions === undefined) return [];
+    return [{ type: "response_start", ...optional("serviceTier", serviceTier), ...optional("extensions", extensions) }];
+  }
 }
 
-/** Facts about the whole answer, through the very reading that a whole answer would get; `p` is padding that hides lengths. */
-function tellFacts({ p: _padding, ...facts }: JsonObject): StreamEvent[] {
-  const { serviceTier, extensions }: InferenceResponse = decodeResponse(facts, wholeOperation);
-  if (serviceTier === undefined && extensions === undefined) return [];
-  return [{ type: "response_start", ...optional("serviceTier", serviceTier), ...optional("extensions", extensions) }];
+function unrecognized(name: string): StreamEvent {
+  return { type: "unrecognized", name: name.slice(0, maxNameLength) };
 }
 
 function parseObject(text: string): JsonObject | undefined {

@@ -4,7 +4,7 @@
 import type { InferenceResponse } from "../../canonical/index.ts";
 import { decodeResponse as decodeAnthropicResponse } from "../anthropic-messages/response.ts";
 import { decodeResponse as decodeConverseResponse } from "../bedrock-converse/response.ts";
-import type { Operation } from "../dialect.ts";
+import type { AnswerDetail, Operation } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeResponse as decodeChatResponse } from "../openai-chat/response.ts";
 import { decodeCompletion } from "./completion.ts";
@@ -13,9 +13,13 @@ import { dialectId, isIntervened, ownExtensions, splitAmazonMembers } from "./sc
 import { addMetrics } from "./usage.ts";
 
 /** Decodes an answer; what Amazon added to it is in the extensions. */
-export function decodeResponse(whole: JsonObject, operation: Operation): InferenceResponse {
+export function decodeResponse(
+  whole: JsonObject,
+  operation: Operation,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
   const { body, metrics, facts } = splitAmazonMembers(whole);
-  const decoded = decodeFamily(body, operation, isIntervened(facts));
+  const decoded = decodeFamily(body, operation, isIntervened(facts), detail);
   const usage = addMetrics(decoded.usage, metrics);
   const response = usage === undefined ? decoded : { ...decoded, usage };
   if (facts === undefined) return response;
@@ -23,7 +27,12 @@ export function decodeResponse(whole: JsonObject, operation: Operation): Inferen
   return { ...response, extensions: { ...response.extensions, [dialectId]: own } };
 }
 
-function decodeFamily(body: JsonObject, operation: Operation, isFiltered: boolean): InferenceResponse {
+function decodeFamily(
+  body: JsonObject,
+  operation: Operation,
+  isFiltered: boolean,
+  detail: AnswerDetail,
+): InferenceResponse {
   switch (operation.kind) {
     case "embeddings":
       return decodeEmbeddingResponse(body);
@@ -32,9 +41,9 @@ function decodeFamily(body: JsonObject, operation: Operation, isFiltered: boolea
     case "image_generation":
       return decodeImageResponse(body);
   }
-  if (Array.isArray(body["content"])) return decodeAnthropicResponse(body, operation);
-  if (isJsonObject(body["output"])) return decodeConverseResponse(body, operation);
-  if (Array.isArray(body["choices"])) return decodeChatResponse(nameFinishReasons(body));
+  if (Array.isArray(body["content"])) return decodeAnthropicResponse(body, operation, detail);
+  if (isJsonObject(body["output"])) return decodeConverseResponse(body, operation, detail);
+  if (Array.isArray(body["choices"])) return decodeChatResponse(nameFinishReasons(body), operation, detail);
   return decodeCompletion(body, isFiltered);
 }
 

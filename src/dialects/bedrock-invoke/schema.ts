@@ -60,8 +60,9 @@ export const metricsKey = "amazon-bedrock-invocationMetrics";
 
 /** Takes Amazon's members out of a provider's body. */
 export function splitAmazonMembers(whole: JsonObject): AmazonMembers {
-  const keys = Object.keys(whole).filter((key) => key.startsWith(amazonPrefix));
-  if (keys.length === 0) return { body: whole, metrics: undefined, facts: undefined };
+  let keys: string[] | undefined;
+  for (const key in whole) if (key.startsWith(amazonPrefix)) (keys ??= []).push(key);
+  if (keys === undefined) return { body: whole, metrics: undefined, facts: undefined };
   const body: JsonObject = { ...whole };
   const facts: JsonObject = {};
   for (const key of keys) {

@@ -6,7 +6,7 @@ import type { StreamEvent, Usage } from "../../canonical/index.ts";
 import { createEventDecoder as createAnthropicDecoder } from "../anthropic-messages/stream.ts";
 import { decodeException } from "../bedrock-converse/error.ts";
 import { createEventDecoder as createConverseDecoder } from "../bedrock-converse/stream.ts";
-import type { EventDecoder, Frame, Operation } from "../dialect.ts";
+import type { AnswerDetail, EventDecoder, Frame, ObjectDecoder, Operation } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createStreamDecoder as createChatDecoder } from "../openai-chat/stream.ts";
 import { createCompletionStream } from "./completion.ts";
@@ -18,41 +18,46 @@ import { addMetrics } from "./usage.ts";
  * Starts a decoder for one streamed answer. Usage is the family's own, or else that of `amazon-bedrock-invocationMetrics`,
  * which the last chunk brings; where the family has no terminal event of its own, that chunk is it.
  */
-export function createEventDecoder(operation: Operation): EventDecoder {
-  return new InvokeEventDecoder(operation);
+export function createEventDecoder(operation: Operation, detail: AnswerDetail = "whole"): EventDecoder {
+  return new InvokeEventDecoder(operation, detail);
 }
 
 /** Cap of a name the provider chose, in characters: it goes into logs and counters. */
 const maxNameLength = 64;
 
-/** Reads one family's events, with their text where it is at hand; undefined for what it cannot read. */
+/** Reads one family's events; undefined for what it cannot read. */
 interface FamilyDecoder {
-  push(event: JsonObject, text: string | undefined, isFiltered: boolean): StreamEvent[] | undefined;
+  push(event: JsonObject, isFiltered: boolean, raw: Buffer): StreamEvent[] | undefined;
+  pushRepeated?(raw: Buffer): StreamEvent[] | undefined;
   end(isLast: boolean): StreamEvent[];
 }
 
 class InvokeEventDecoder implements EventDecoder {
   readonly #operation: Operation;
+  readonly #detail: AnswerDetail;
   #family: FamilyDecoder | undefined;
   #usage: Usage | undefined;
   #metrics: JsonObject | undefined;
 
-  constructor(operation: Operation) {
+  constructor(operation: Operation, detail: AnswerDetail) {
     this.#operation = operation;
+    this.#detail = detail;
   }
 
   push(frame: Frame): StreamEvent[] {
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     if (frame.exception === true) return [{ type: "error", error: decodeException(frame) }];
-    const chunk = readChunk(frame.data);
+    const bytes = readChunk(frame.data);
+    const repeated = this.#family?.pushRepeated?.(bytes);
+    if (repeated !== undefined) return repeated;
+    const chunk = parseObject(bytes.toString("utf8"));
     if (chunk === undefined) return [unrecognized(frame.event ?? "unreadable")];
-    const { body, metrics, facts } = splitAmazonMembers(chunk.object);
-    const text = body === chunk.object ? chunk.text : undefined;
+    const { body, metrics, facts } = splitAmazonMembers(chunk);
     const events: StreamEvent[] = [];
     if (facts !== undefined) events.push({ type: "response_start", ...ownExtensions(facts) });
     if (Object.keys(body).length > 0) {
-      this.#family ??= chooseFamily(body, this.#operation);
-      events.push(...(this.#family.push(body, text, isIntervened(facts)) ?? [unrecognized(frame.event ?? "chunk")]));
+      this.#family ??= chooseFamily(body, this.#operation, this.#detail);
+      events.push(...(this.#family.push(body, isIntervened(facts), bytes) ?? [unrecognized(frame.event ?? "chunk")]));
     }
     if (metrics === undefined) return this.#withMetrics(events);
     this.#metrics = metrics;
@@ -66,6 +71,8 @@ class InvokeEventDecoder implements EventDecoder {
 
   /** The family's usage with the metrics beside it; told once more when they come, before the end. */
   #withMetrics(events: StreamEvent[], isNews = false): StreamEvent[] {
+    const isStated = isNews || events.some(({ type }) => type === "usage");
+    if (!isStated) return events;
     const told: StreamEvent[] = [];
     let isEnded = false;
     for (const event of events) {
@@ -74,20 +81,22 @@ class InvokeEventDecoder implements EventDecoder {
       else told.push(event);
     }
     const usage = addMetrics(this.#usage, this.#metrics);
-    const isStated = isNews || events.some(({ type }) => type === "usage");
-    if (usage !== undefined && isStated) told.push({ type: "usage", usage });
+    if (usage !== undefined) told.push({ type: "usage", usage });
     if (isEnded) told.push({ type: "response_end" });
     return told;
   }
 }
 
-/** The provider's event out of `{"bytes": base64}`; of any other payload the object itself. */
-function readChunk(data: string): { object: JsonObject; text: string } | undefined {
-  const payload = parseObject(data);
-  const bytes = payload?.["bytes"];
-  const text = typeof bytes === "string" ? Buffer.from(bytes, "base64").toString("utf8") : data;
-  const object = typeof bytes === "string" ? parseObject(text) : payload;
-  return object === undefined ? undefined : { object, text };
+const opening = '{"bytes":"';
+
+/** The provider's event out of `{"bytes": base64}`; any other payload as it is. */
+function readChunk(data: string): Buffer {
+  // The payload is as long again as what it holds: its one text is taken as it stands.
+  const end = data.startsWith(opening) ? data.indexOf('"', opening.length) : -1;
+  const bytes = end === -1 ? undefined : data.slice(opening.length, end);
+  if (bytes !== undefined && !bytes.includes("\\")) return Buffer.from(bytes, "base64");
+  const text = parseObject(data)?.["bytes"];
+  return typeof text === "string" ? Buffer.from(text, "base64") : Buffer.from(data);
 }
 
 const converseEvents = new Set([
@@ -99,43 +108,39 @@ const converseEvents = new Set([
   "metadata",
 ]);
 
-function chooseFamily(event: JsonObject, operation: Operation): FamilyDecoder {
+function chooseFamily(event: JsonObject, operation: Operation, detail: AnswerDetail): FamilyDecoder {
   if (Array.isArray(event["choices"])) return readChat();
-  if (Object.keys(event).some((key) => converseEvents.has(key))) return readConverse();
+  if (Object.keys(event).some((key) => converseEvents.has(key))) return readConverse(detail);
   // Claude's older models complete a prompt, in chunks that have a type too.
-  if (typeof event["type"] === "string" && event["completion"] === undefined) return readAnthropic(operation);
+  if (typeof event["type"] === "string" && event["completion"] === undefined) return readAnthropic(operation, detail);
   return readCompletion();
 }
 
-const noBytes = Buffer.alloc(0);
-
-function readAnthropic(operation: Operation): FamilyDecoder {
-  const decoder = createAnthropicDecoder(operation);
+function readAnthropic(operation: Operation, detail: AnswerDetail): FamilyDecoder {
+  const decoder = createAnthropicDecoder(operation, detail);
   return {
-    push: (event, text = writeJson(event)) => {
-      const type = typeof event["type"] === "string" ? event["type"] : "untyped";
-      return decoder.push({ event: type, data: text, raw: noBytes });
-    },
+    push: (event, _isFiltered, raw) => decoder.pushObject(event, "untyped", raw),
+    pushRepeated: (raw) => decoder.pushRepeated?.(raw),
     end: () => decoder.end(),
   };
 }
 
 /** Nova wraps each event of a Converse stream in an object with its name (recorded). */
-function readConverse(): FamilyDecoder {
-  const decoder = createConverseDecoder();
+function readConverse(detail: AnswerDetail): FamilyDecoder {
+  const decoder = createConverseDecoder(detail);
   return {
     push: (event) =>
       Object.entries(event).flatMap(([name, body]) =>
-        decoder.push({ event: name, data: writeJson(body), raw: noBytes }),
+        isJsonObject(body) ? decoder.pushObject(body, name) : [unrecognized(name)],
       ),
     end: () => decoder.end(),
   };
 }
 
 function readChat(): FamilyDecoder {
-  const decoder = createChatDecoder();
+  const decoder: ObjectDecoder = createChatDecoder();
   return {
-    push: (event) => decoder.push({ data: writeJson(nameFinishReasons(event)), raw: noBytes }),
+    push: (event) => decoder.pushObject(nameFinishReasons(event), undefined),
     end: () => decoder.end(),
   };
 }
@@ -144,22 +149,13 @@ function readCompletion(): FamilyDecoder {
   const stream = createCompletionStream();
   let isEnded = false;
   return {
-    push: (event, _text, isFiltered) => stream.push(event, isFiltered),
+    push: (event, isFiltered) => stream.push(event, isFiltered),
     end: (isLast) => {
       if (isEnded || !(isLast || stream.isFinished)) return [];
       isEnded = true;
       return [{ type: "response_end" }];
     },
   };
-}
-
-/** The text for the family's decoder; no JSON, which each of them counts as unread, for what nests too deep to be written. */
-function writeJson(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return "[";
-  }
 }
 
 function unrecognized(name: string): StreamEvent {

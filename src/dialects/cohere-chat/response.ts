@@ -2,15 +2,19 @@
 // Invariant: every field of the body is in the canonical form or in `extensions`, except vectors, of which only the
 // length is kept; nothing throws.
 
-import type { Choice, FinishReason, InferenceResponse, Part } from "../../canonical/index.ts";
-import type { Operation } from "../dialect.ts";
+import type { Choice, FinishReason, InferenceResponse, Message, Part } from "../../canonical/index.ts";
+import type { AnswerDetail, Operation } from "../dialect.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeMessage } from "./message.ts";
 import { optional, ownExtensions, unifyFinishReason } from "./schema.ts";
 import { decodeUsage, splitMeta } from "./usage.ts";
 
 /** Decodes an answer of any call of this dialect. */
-export function decodeResponse(body: JsonObject, operation: Operation): InferenceResponse {
+export function decodeResponse(
+  body: JsonObject,
+  operation: Operation,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
   const fields = new FieldReader(body);
   switch (operation.kind) {
     case "embed":
@@ -20,22 +24,27 @@ export function decodeResponse(body: JsonObject, operation: Operation): Inferenc
     case "generate":
       return decodeGenerate(fields);
     default:
-      return decodeChat(fields);
+      return decodeChat(fields, detail);
   }
 }
 
-function decodeChat(fields: FieldReader): InferenceResponse {
+function decodeChat(fields: FieldReader, detail: AnswerDetail): InferenceResponse {
   const usage = fields.object("usage");
   const id = fields.string("id");
   const wire = fields.object("message");
-  const message = wire === undefined ? undefined : decodeMessage({ role: "assistant", ...wire });
+  const message = wire === undefined ? undefined : decodeChatMessage(wire, detail);
   const choice = message === undefined ? undefined : { index: 0, message, ...decodeFinish(fields, message.parts) };
   return {
     ...optional("id", id),
     choices: choice === undefined ? [] : [choice],
     ...optional("usage", usage === undefined ? undefined : decodeUsage(usage)),
-    ...ownExtensions(fields.rest()),
+    ...(detail === "facts" ? {} : ownExtensions(fields.rest())),
   };
+}
+
+function decodeChatMessage(wire: JsonObject, detail: AnswerDetail): Message {
+  const { role = "assistant", tool_calls } = wire;
+  return decodeMessage(detail === "facts" ? { role, tool_calls } : { role: "assistant", ...wire });
 }
 
 /** v1 tells a tool call by its calls alone: its finish reason stays COMPLETE. */

@@ -33,8 +33,9 @@ class ChatEventDecoder implements EventDecoder {
   #hasCalls = false;
   #usage: JsonObject | undefined;
   readonly #repetition = new Repetition();
-  /** The part that the repeated delta extends. */
+  /** The part that the repeated delta extends, and the member with its text. */
   #repeatedPart = 0;
+  #repeatedName = "text";
 
   push(frame: Frame): StreamEvent[] {
     this.#repetition.forget();
@@ -49,17 +50,28 @@ class ChatEventDecoder implements EventDecoder {
     if (name === undefined) return this.#decodeNameless(body);
     const events = this.#decode(name, body) ?? [unrecognized(name)];
     const [delta] = events;
-    if (name === "content-delta" && events.length === 1 && delta?.type === "part_delta") {
-      this.#repeatedPart = delta.part;
-      this.#repetition.learn(frame.raw, [{ name: "text", value: delta.text }]);
-    }
+    if (events.length === 1 && delta?.type === "part_delta") this.#learn(frame.raw, name, messageOf(body), delta);
     return events;
+  }
+
+  #learn(
+    raw: Buffer,
+    name: string,
+    message: JsonObject | undefined,
+    { part, text }: { part: number; text: string },
+  ): void {
+    const content = message?.["content"];
+    if (name === "content-delta")
+      this.#repeatedName = isJsonObject(content) && "thinking" in content ? "thinking" : "text";
+    else this.#repeatedName = name === "tool-plan-delta" ? "tool_plan" : "arguments";
+    this.#repeatedPart = part;
+    this.#repetition.learn(raw, [{ name: this.#repeatedName, value: text }]);
   }
 
   pushRepeated(raw: Buffer): StreamEvent[] | undefined {
     if (!this.#repetition.matches(raw)) return undefined;
-    const text = this.#repetition.valueOf("text") as string;
-    return [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
+    const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {

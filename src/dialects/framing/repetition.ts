@@ -32,18 +32,19 @@ export class Repetition {
   learn(raw: Buffer, slots: readonly Slot[]): void {
     this.#learned = undefined;
     // Any other end may go on in the next chunk.
-    if (raw[raw.length - 1] !== lineFeed) return;
+    const last = raw[raw.length - 1];
+    if (last !== lineFeed && last !== closeBrace) return;
     const text = raw.toString("latin1");
-    if (text.includes("\\")) return;
     const places: Place[] = [];
     for (const slot of slots) {
-      const place = findPlace(text, slot);
+      const place = findPlace(raw, text, slot);
       if (place === undefined) return;
       places.push(place);
     }
     places.sort((a, b) => a.start - b.start);
+    if (hasEscapesBeside(text, places)) return;
     this.#places = places;
-    this.#hasLooseEnd = /^"?[}\] ]*\n+$/.test(text.slice(places.at(-1)?.end));
+    this.#hasLooseEnd = /^"?[}\] ]*\n*$/.test(text.slice(places.at(-1)?.end));
     // A copy: the chunk that the frame is part of may be large.
     this.#learned = Buffer.from(raw);
   }
@@ -85,7 +86,7 @@ export class Repetition {
     return raw.length - at === learned.length - from && isSame(learned, from, learned.length, raw, at);
   }
 
-  /** Where a string that is not empty ends, without its quotes; else -1. */
+  /** Where a string ends, without its quotes; -1 where none does. */
   #readString(raw: Buffer, start: number, index: number): number {
     let end = start;
     let all = 0;
@@ -99,7 +100,7 @@ export class Repetition {
       isEscaped = true;
       end++;
     }
-    if (end === start || end >= raw.length) return -1;
+    if (end >= raw.length) return -1;
     const value = isEscaped
       ? parseString(raw.toString("utf8", start - 1, end + 1))
       : raw.toString(all > 0x7f ? "utf8" : "latin1", start, end);
@@ -128,6 +129,7 @@ const blank = 0x20;
 const quote = 0x22;
 const zero = 0x30;
 const backslash = 0x5c;
+const closeBrace = 0x7d;
 /** Digits of a count that is exact. */
 const longestCount = 15;
 /** Bytes from which on a native comparison pays. */
@@ -154,14 +156,15 @@ function isSameButBlanks(learned: Buffer, from: number, raw: Buffer, at: number)
 
 function parseString(text: string): string | undefined {
   try {
-    return JSON.parse(text) as string;
+    const value: unknown = JSON.parse(text);
+    return typeof value === "string" ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** In a text without escapes a name in quotes before a colon is a member's, and here the only one of that name. */
-function findPlace(text: string, { name, value }: Slot): Place | undefined {
+/** A name in quotes before a colon is a member's, and here the only one of that name: beside the slots there are no escapes. */
+function findPlace(raw: Buffer, text: string, { name, value }: Slot): Place | undefined {
   const isString = typeof value === "string";
   if (!isString && !(Number.isSafeInteger(value) && (value as number) >= 0)) return undefined;
   const member = `"${name}"`;
@@ -170,8 +173,28 @@ function findPlace(text: string, { name, value }: Slot): Place | undefined {
   let start = found + member.length;
   if (text[start] !== ":") return undefined;
   start += text[start + 1] === " " ? 2 : 1;
-  const written = isString ? `"${value}"` : String(value);
-  if (!text.startsWith(written, start)) return undefined;
-  const end = start + written.length;
-  return isString ? { name, start: start + 1, end: end - 1, isString } : { name, start, end, isString };
+  if (!isString) {
+    const end = start + String(value).length;
+    return text.startsWith(String(value), start) ? { name, start, end, isString } : undefined;
+  }
+  const end = findClosingQuote(text, start + 1);
+  const isValue = text[start] === '"' && parseString(raw.toString("utf8", start, end + 1)) === value;
+  return isValue ? { name, start: start + 1, end, isString } : undefined;
+}
+
+/** The text's length where there is none. */
+function findClosingQuote(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  return Math.min(at, text.length);
+}
+
+/** `places` in order. */
+function hasEscapesBeside(text: string, places: readonly Place[]): boolean {
+  let from = 0;
+  for (const { start, end } of places) {
+    if (text.slice(from, start).includes("\\")) return true;
+    from = end;
+  }
+  return text.includes("\\", from);
 }

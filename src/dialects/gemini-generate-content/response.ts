@@ -2,7 +2,7 @@
 // Invariant: every field of the body is in the canonical form or in `extensions`, but for the vectors of embeddings; nothing throws.
 
 import type { Choice, InferenceResponse } from "../../canonical/index.ts";
-import type { Operation } from "../dialect.ts";
+import type { AnswerDetail, Operation } from "../dialect.ts";
 import { compact, FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeEmbeddingResponse } from "./embedding.ts";
 import { decodePart, decodeRole } from "./message.ts";
@@ -13,20 +13,24 @@ import { decodeUsage, readServiceTier } from "./usage.ts";
  * Decodes an answer. A prompt that was refused has no candidates and is one empty choice, filtered (wire.md §2.6). A count of
  * the token counter is no usage (nothing was spent): it stays in the extensions.
  */
-export function decodeResponse(body: JsonObject, operation: Operation): InferenceResponse {
+export function decodeResponse(
+  body: JsonObject,
+  operation: Operation,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
   if (operation.kind === "count_tokens") return { choices: [], ...ownExtensions(body) };
-  return operation.name === "embeddings" ? decodeEmbeddingResponse(body) : decodeGeneration(body);
+  return operation.name === "embeddings" ? decodeEmbeddingResponse(body) : decodeGeneration(body, detail);
 }
 
 /** Decodes one answer; a chunk of a stream has the same shape. */
-function decodeGeneration(body: JsonObject): InferenceResponse {
+function decodeGeneration(body: JsonObject, detail: AnswerDetail): InferenceResponse {
   const usage = body["usageMetadata"];
-  const chunk = decodeChunk(body);
+  const chunk = decodeChunk(body, detail);
   return isJsonObject(usage) ? { ...chunk, usage: decodeUsage(usage) } : chunk;
 }
 
 /** All but the usage, which a stream states piece by piece. */
-export function decodeChunk(body: JsonObject): Omit<InferenceResponse, "usage"> {
+export function decodeChunk(body: JsonObject, detail: AnswerDetail = "whole"): Omit<InferenceResponse, "usage"> {
   const fields = new FieldReader(body);
   const usage = fields.object("usageMetadata");
   const candidates = fields.array("candidates") ?? [];
@@ -36,10 +40,10 @@ export function decodeChunk(body: JsonObject): Omit<InferenceResponse, "usage"> 
     model: fields.filledString("modelVersion"),
     choices:
       blocked === undefined
-        ? candidates.map(decodeCandidate)
+        ? candidates.map(detail === "facts" ? decodeEnding : decodeCandidate)
         : [{ index: 0, message: { role: "assistant", parts: [] }, finishReason: blocked }],
     serviceTier: readServiceTier(usage),
-    extensions: ownExtensions(fields.rest()).extensions,
+    extensions: detail === "facts" ? undefined : ownExtensions(fields.rest()).extensions,
   });
 }
 
@@ -60,6 +64,23 @@ function decodeCandidate(wire: unknown, place: number): Choice {
     ...optional("finishReason", finishReason),
     ...ownExtensions(fields.rest()),
   };
+}
+
+/** A candidate without what it says. */
+function decodeEnding(wire: unknown, place: number): Choice {
+  const candidate = isJsonObject(wire) ? wire : {};
+  const fields = new FieldReader(candidate);
+  const content = fields.nested("content");
+  const called = (content?.array("parts") ?? []).some((part) => isCall(part) && decodePart(part).type === "tool_call");
+  return {
+    index: readIndex(fields) ?? place,
+    message: { role: decodeRole(content?.string("role"), "assistant"), parts: [] },
+    ...optional("finishReason", readFinishReason(candidate["finishReason"], called)),
+  };
+}
+
+function isCall(part: unknown): boolean {
+  return isJsonObject(part) && ("functionCall" in part || "function_call" in part);
 }
 
 function readIndex(fields: FieldReader): number | undefined {

@@ -2,7 +2,7 @@
 // Each chunk has the shape of a whole answer; texts of one kind that follow each other are one part.
 // Invariant: never throws; a chunk that cannot be read becomes `unrecognized`, without any of its content.
 
-import { mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
+import { changesRawUsage, mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Frame, Operation } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { CandidateStream } from "./candidate-stream.ts";
@@ -90,11 +90,9 @@ class ChunkDecoder implements EventDecoder {
 
   /** Every chunk restates the counts so far; at Vertex the first ones say only `trafficType` (recorded). */
   #restateUsage(stated: unknown): StreamEvent[] {
-    if (!isJsonObject(stated)) return [];
+    if (!isJsonObject(stated) || (this.#usage !== undefined && !changesRawUsage(this.#usage, stated))) return [];
     const merged = mergeRawUsage(this.#usage, stated);
-    const told = this.#usage;
     this.#usage = merged;
-    if (told !== undefined && JSON.stringify(merged) === JSON.stringify(told)) return [];
     const tier = this.#restateHead(optional("serviceTier", readServiceTier(merged)));
     return [...tier, { type: "usage", usage: decodeUsage(merged) }];
   }

@@ -56,6 +56,8 @@ export function spliceMember(bytes: Buffer, scan: BodyScan, key: GuardedKey, new
 
 /** Tells, for one stream whose request got `include_usage` from us, which frames the client must not see. */
 export interface UsageFrameFilter {
+  /** Whether the extra frame may be among these bytes; `shouldDrop` knows. */
+  mayHold(bytes: Buffer): boolean;
   /** True only for the extra frame: `choices` is `[]` and `usage` is an object. */
   shouldDrop(frame: Frame): boolean;
   readonly droppedFrames: number;
@@ -68,6 +70,7 @@ export interface UsageFrameFilter {
 export function createUsageFrameFilter(): UsageFrameFilter {
   let droppedFrames = 0;
   return {
+    mayHold: mayHaveEmptyChoices,
     get droppedFrames() {
       return droppedFrames;
     },
@@ -79,6 +82,28 @@ export function createUsageFrameFilter(): UsageFrameFilter {
   };
 }
 
+const choicesName = Buffer.from('"choices"');
+
+/** False only where every list of choices has one: in raw bytes the lines of an event may be cut anywhere between two words. */
+function mayHaveEmptyChoices(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(choicesName); at !== -1; at = bytes.indexOf(choicesName, at)) {
+    at = skipBlanks(bytes, at + choicesName.length);
+    const list = bytes[at] === colon ? skipBlanks(bytes, at + 1) : -1;
+    if (bytes[list] !== openBracket || bytes[skipBlanks(bytes, list + 1)] !== openBrace) return true;
+  }
+  return false;
+}
+
+/** The place of the first byte from `at` that is no blank; the length where there is none. */
+function skipBlanks(bytes: Buffer, at: number): number {
+  let place = at;
+  while (place < bytes.length && (bytes[place] as number) <= 0x20) place++;
+  return place;
+}
+
+const colon = 0x3a;
+const openBracket = 0x5b;
+const openBrace = 0x7b;
 const emptyChoices = /"choices"\s*:\s*\[\s*\]/;
 
 function isUsageOnlyChunk(data: string): boolean {

@@ -3,45 +3,52 @@
 // length is kept; nothing throws.
 
 import type { FinishReason, InferenceResponse, Message } from "../../canonical/index.ts";
-import type { Operation } from "../dialect.ts";
+import type { AnswerDetail, Operation } from "../dialect.ts";
 import { FieldReader, type JsonObject } from "../json/fields.ts";
 import { decodeMessage } from "./message.ts";
 import { decodeDoneReason, optional, ownExtensions } from "./schema.ts";
 import { decodeUsage, usageMembers } from "./usage.ts";
 
 /** Decodes an answer of any call of this dialect: one choice, or none where there is no text to give. */
-export function decodeResponse(body: JsonObject, operation: Operation): InferenceResponse {
+export function decodeResponse(
+  body: JsonObject,
+  operation: Operation,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
   const fields = new FieldReader(body);
   const model = fields.string("model");
   const usage = decodeUsage(body);
   for (const key of usageMembers) if (typeof body[key] === "number") fields.skip(key);
   if (body["done"] === true) fields.skip("done");
   const answer =
-    operation.kind === "chat" || operation.kind === "generate" ? decodeAnswer(fields, operation) : undefined;
+    operation.kind === "chat" || operation.kind === "generate" ? decodeAnswer(fields, operation, detail) : undefined;
   const embeddingDimensions = answer === undefined ? measureVector(fields, operation) : undefined;
   return {
     ...optional("model", model),
     choices: answer === undefined ? [] : [{ index: 0, ...answer }],
     ...optional("usage", usage),
     ...optional("embeddingDimensions", embeddingDimensions),
-    ...ownExtensions(fields.rest()),
+    ...(detail === "facts" ? {} : ownExtensions(fields.rest())),
   };
 }
 
 function decodeAnswer(
   fields: FieldReader,
   operation: Operation,
+  detail: AnswerDetail,
 ): { message: Message; finishReason?: FinishReason } | undefined {
-  const message = operation.kind === "generate" ? decodeGenerated(fields) : decodeChatMessage(fields);
+  const message = operation.kind === "generate" ? decodeGenerated(fields) : decodeChatMessage(fields, detail);
   if (message === undefined) return undefined;
   const raw = fields.filledString("done_reason");
   const calledTools = message.parts.some((part) => part.type === "tool_call");
   return { message, ...optional("finishReason", raw === undefined ? undefined : decodeDoneReason(raw, calledTools)) };
 }
 
-function decodeChatMessage(fields: FieldReader): Message | undefined {
+function decodeChatMessage(fields: FieldReader, detail: AnswerDetail): Message | undefined {
   const wire = fields.object("message");
-  return wire === undefined ? undefined : decodeMessage({ role: "assistant", ...wire });
+  if (wire === undefined) return undefined;
+  const { role = "assistant", tool_calls } = wire;
+  return decodeMessage(detail === "facts" ? { role, tool_calls } : { role: "assistant", ...wire });
 }
 
 /** Generate has the members of an answer's message at the top level, its text as `response`. */

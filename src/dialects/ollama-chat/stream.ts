@@ -56,7 +56,8 @@ class LineEventDecoder implements EventDecoder {
   #learn({ raw }: Frame, line: JsonObject, told: StreamEvent | undefined): void {
     const { message, response, created_at: createdAt } = line;
     if (told?.type !== "part_delta" || typeof createdAt !== "string") return;
-    const name = isJsonObject(message) && message["content"] === told.text ? "content" : "response";
+    const name =
+      ["content", "thinking"].find((member) => isJsonObject(message) && message[member] === told.text) ?? "response";
     if (name === "response" && response !== told.text) return;
     this.#repeatedPart = told.part;
     this.#repeatedName = name;
@@ -70,7 +71,7 @@ class LineEventDecoder implements EventDecoder {
     if (!this.#repetition.matches(raw)) return undefined;
     this.#createdAt = this.#repetition.valueOf("created_at");
     const text = this.#repetition.valueOf(this.#repeatedName) as string;
-    return [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
+    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {

@@ -17,7 +17,7 @@ export const openaiChat: Dialect = {
   contentMembers: new Set(["messages", "tools", "functions", "prompt", "suffix"]),
   match: (method, path) => match(method, path),
   decodeRequest,
-  decodeResponse: (body) => decodeResponse(body),
+  decodeResponse,
   eventDecoder: () => createStreamDecoder(),
   decodeError,
   encodeError,

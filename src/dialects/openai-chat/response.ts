@@ -8,13 +8,18 @@ import {
   type InferenceResponse,
   type Message,
 } from "../../canonical/index.ts";
+import type { AnswerDetail, Operation } from "../dialect.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeMessage } from "./message.ts";
 import { ownExtensions, unifyFinishReason } from "./schema.ts";
 import { decodeUsage } from "./usage.ts";
 
 /** Decodes a parsed answer. Choices without an index take their place in the list. */
-export function decodeResponse(body: JsonObject): InferenceResponse {
+export function decodeResponse(
+  body: JsonObject,
+  _operation?: Operation,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
   const fields = new FieldReader(body);
   const id = fields.filledString("id");
   const model = fields.filledString("model");
@@ -23,7 +28,7 @@ export function decodeResponse(body: JsonObject): InferenceResponse {
   fields.skipNull("service_tier", "system_fingerprint", "usage");
   fields.skip("object");
   const usage = collectRawUsage(body, fields.object("usage"));
-  const choices = (fields.arrayOf("choices", isJsonObject) ?? []).map(decodeChoice);
+  const choices = (fields.arrayOf("choices", isJsonObject) ?? []).map(detail === "facts" ? decodeEnding : decodeChoice);
   return {
     ...(id === undefined ? {} : { id }),
     ...(model === undefined ? {} : { model }),
@@ -31,7 +36,7 @@ export function decodeResponse(body: JsonObject): InferenceResponse {
     ...(usage === undefined ? {} : { usage: decodeUsage(usage) }),
     ...(serviceTier === undefined ? {} : { serviceTier }),
     ...(systemFingerprint === undefined ? {} : { systemFingerprint }),
-    ...ownExtensions(fields.rest()),
+    ...(detail === "facts" ? {} : ownExtensions(fields.rest())),
   };
 }
 
@@ -65,6 +70,17 @@ function decodeChoice(wire: JsonObject, position: number): Choice {
     message,
     ...(finishReason === undefined ? {} : { finishReason }),
     ...ownExtensions(fields.rest()),
+  };
+}
+
+/** A choice without what it says. */
+function decodeEnding({ index, message, finish_reason: raw }: JsonObject, position: number): Choice {
+  const role = isJsonObject(message) ? message["role"] : undefined;
+  const finishReason = decodeFinishReason(raw);
+  return {
+    index: typeof index === "number" ? index : position,
+    message: { role: typeof role === "string" ? role : "assistant", parts: [] },
+    ...(finishReason === undefined ? {} : { finishReason }),
   };
 }
 

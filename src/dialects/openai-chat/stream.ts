@@ -2,7 +2,7 @@
 // Invariant: never throws; the frames of any re-chunking give the same events (law 1), and they fold to the whole answer (law 2).
 
 import { mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Frame } from "../dialect.ts";
+import type { Frame, ObjectDecoder } from "../dialect.ts";
 import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createChoiceDecoder, type ChoiceDecoder } from "./choice-stream.ts";
@@ -19,14 +19,14 @@ import { decodeUsage } from "./usage.ts";
  *   Writer and Groq's errors send no `[DONE]` (recorded). After it nothing more comes.
  * - Usage is stated whole each time, merged over what came before.
  */
-export function createStreamDecoder(): EventDecoder {
+export function createStreamDecoder(): ObjectDecoder {
   return new ChatStreamDecoder();
 }
 
 /** Members that hide the length of what they stand beside. */
 const paddingNames = ["obfuscation", "p"];
 
-class ChatStreamDecoder implements EventDecoder {
+class ChatStreamDecoder implements ObjectDecoder {
   #id: string | undefined;
   #model: string | undefined;
   #serviceTier: string | undefined;
@@ -61,9 +61,13 @@ class ChatStreamDecoder implements EventDecoder {
     }
     if (frame.event === "error") return this.#fail(chunk);
     if (!isJsonObject(chunk)) return this.#fail(chunk);
-    const events = this.#pushChunk(chunk, frame.event);
+    const events = this.pushObject(chunk, frame.event);
     if (events.length === 1) this.#learn(frame, chunk, events[0]);
     return events;
+  }
+
+  pushObject(chunk: JsonObject, name: string | undefined): StreamEvent[] {
+    return this.#isClosed ? [] : this.#pushChunk(chunk, name);
   }
 
   /** Only of a delta that is text and nothing else: all else about a chunk may be said twice without being told twice. */
@@ -79,7 +83,9 @@ class ChatStreamDecoder implements EventDecoder {
       if (key === "content" || key === "reasoning_content" || key === "reasoning") {
         if (value === told.text) name = key;
         else if (value !== null && value !== "") return;
-      } else if (key !== "role" && value !== null) return;
+      } else if (key === "tool_calls" && isArgumentsAlone(value)) name = "arguments";
+      // Of any other member the last value counts, which is the same each time.
+      else if (typeof value === "object" && value !== null) return;
     }
     if (name === undefined) return;
     this.#repeatedChoice = told.choice;
@@ -93,6 +99,7 @@ class ChatStreamDecoder implements EventDecoder {
   pushRepeated(raw: Buffer): StreamEvent[] | undefined {
     if (this.#isClosed || !this.#repetition.matches(raw)) return undefined;
     const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    if (text === "") return [];
     return [{ type: "part_delta", choice: this.#repeatedChoice, part: this.#repeatedPart, text }];
   }
 
@@ -220,6 +227,14 @@ class ChatStreamDecoder implements EventDecoder {
     if (isComplete) events.push({ type: "response_end" });
     return events;
   }
+}
+
+/** One call that goes on, without a name or an id. */
+function isArgumentsAlone(calls: unknown): boolean {
+  if (!Array.isArray(calls) || calls.length !== 1 || !isJsonObject(calls[0])) return false;
+  const { index, type: _type, function: call, ...beside } = calls[0];
+  if (typeof index !== "number" || !isJsonObject(call) || Object.keys(beside).length > 0) return false;
+  return typeof call["arguments"] === "string" && Object.keys(call).length === 1;
 }
 
 const maxNameLength = 64;

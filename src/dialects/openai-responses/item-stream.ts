@@ -241,6 +241,8 @@ class StreamedItems implements ItemDecoder {
   #tell(state: ItemState, wire: unknown, events: StreamEvent[]): void {
     state.isWhole = true;
     state.draft = undefined;
+    // Of facts, what was said and thought is told by its deltas.
+    if (this.#detail === "facts" && state.parts.size > 0 && isSpoken(state.type)) return;
     const parts = decodeItem(wire);
     const spare = spareStates(state, parts);
     for (const item of parts) {
@@ -293,6 +295,10 @@ function typeOf(item: JsonObject): string {
 
 function isTextual(kind: unknown): boolean {
   return kind === "output_text" || kind === "refusal" || kind === "reasoning_text" || kind === "summary_text";
+}
+
+function isSpoken(type: string): boolean {
+  return type === "message" || type === "reasoning";
 }
 
 function withoutText(part: JsonObject): JsonObject {

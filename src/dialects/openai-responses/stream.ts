@@ -28,12 +28,20 @@ const maxNameLength = 64;
 
 const choice = 0;
 
+/** Of facts, these say what the terminal event says too: they are read only where that never comes. */
+const beginning = /^\{"type": ?"response\.(?:created|queued|in_progress)"/;
+/** And these what the deltas said, and the whole item will say. */
+const restating =
+  /^\{"type": ?"response\.(?:output_text|content_part|reasoning_summary_text|reasoning_summary_part)\.done"/;
+
 class ResponseStreamDecoder implements EventDecoder {
   readonly #operation: Operation;
   readonly #detail: AnswerDetail;
   #items: ItemDecoder;
   /** The response as last stated, without its output where that would be told; undefined once its facts were told. */
   #response: JsonObject | undefined;
+  /** An event that begins the response, passed over. */
+  #unread: string | undefined;
   #id: string | undefined;
   #hasEnded = false;
   /** The last numbered event's text: some clients' retries and resumptions repeat one. */
@@ -59,6 +67,7 @@ class ResponseStreamDecoder implements EventDecoder {
     const { data } = frame;
     // Sent after the terminal event by OpenRouter and Bedrock (recorded); it ends nothing by itself.
     if (data.length < 16 && data.trim() === "[DONE]") return [];
+    if (this.#detail === "facts" && this.#isPassedOver(data)) return [];
     const body = parseObject(data);
     const name = (body === undefined ? undefined : filledText(body["type"])) ?? frame.event ?? "unreadable";
     if (name === "ping" || name === "keepalive") return [{ type: "keepalive" }];
@@ -85,7 +94,8 @@ class ResponseStreamDecoder implements EventDecoder {
       this.#lastRaw = raw;
     }
     const events: StreamEvent[] = [];
-    this.#items.appendMore(this.#repetition.valueOf("delta") as string, events);
+    const text = this.#repetition.valueOf("delta") as string;
+    if (text !== "") this.#items.appendMore(text, events);
     return events;
   }
 
@@ -113,10 +123,20 @@ class ResponseStreamDecoder implements EventDecoder {
   end(): StreamEvent[] {
     const events: StreamEvent[] = [];
     if (this.#hasEnded) return events;
+    const begun = this.#unread === undefined ? undefined : parseObject(this.#unread);
+    if (begun !== undefined) this.#begin(begun, events);
     this.#hasEnded = true;
     this.#items.close(events);
     if (this.#response !== undefined) this.#tellHead(this.#response, events);
     return events;
+  }
+
+  #isPassedOver(data: string): boolean {
+    if (!this.#hasEnded && beginning.test(data)) {
+      this.#unread = data;
+      return true;
+    }
+    return this.#items.partCount > 0 && restating.test(data);
   }
 
   #isRepeated(number: unknown, data: string): boolean {
@@ -224,6 +244,7 @@ class ResponseStreamDecoder implements EventDecoder {
     if (Array.isArray(response["output"])) items.settle(response["output"], events);
     items.close(events);
     this.#response = undefined;
+    this.#unread = undefined;
     // GitHub Copilot's `copilot_usage` stands beside the response, and inside one that is not streamed (recorded).
     const usage = this.#tellHead(besideResponse(body, response), events);
     const finishReason = readFinishReason(response, items.calls);

@@ -80,6 +80,29 @@ describe("usage frame filter", () => {
   );
 
   it.each([
+    'data: {"choices":[],"usage":{"total_tokens":1}}\n\n',
+    'data: {"choices" :\t[ ] ,"usage":{"total_tokens":1}}\n\n',
+    'data: {"choices":\ndata: [],"usage":{"total_tokens":1}}\n\n',
+    'data: {"choices":[\ndata: ],"usage":{"total_tokens":1}}\n\n',
+    'data: {"choices"\r\ndata::[],"usage":{"total_tokens":1}}\r\n\r\n',
+    'data: {"choices":[{"index":0}]}\n\ndata: {"usage":{"total_tokens":1},"choices":[]}\n\n',
+    'data: {"choices":[',
+    'data: {"choices":',
+    'data: {"choices"',
+  ])("does not rule the frame out in %j", (bytes) => {
+    expect(createUsageFrameFilter().mayHold(Buffer.from(bytes))).toBe(true);
+  });
+
+  it.each([
+    'data: {"choices":[{"index":0,"delta":{"content":"x"}}],"usage":null}\n\n',
+    'data: {"choices" : [ {"index":0,"delta":{"content":"\\"choices\\":[]"}}]}\n\n',
+    "data: [DONE]\n\n",
+    ": ping\n\n",
+  ])("rules it out in %j", (bytes) => {
+    expect(createUsageFrameFilter().mayHold(Buffer.from(bytes))).toBe(false);
+  });
+
+  it.each([
     { choices: [], id: "", model: "", prompt_filter_results: [] },
     { choices: [], usage: null },
     { choices: [{ index: 0, delta: { content: "x" } }], usage: { total_tokens: 1 } },
