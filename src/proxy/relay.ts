@@ -287,7 +287,7 @@ export class Relay implements UpstreamHandler {
   }
 
   #write(chunk: Buffer): void {
-    this.#atFrameEnd = chunk.at(-1) === 10 && (chunk.at(-2) === 10 || chunk.at(-2) === 13);
+    this.#atFrameEnd = endsWithBlankLine(chunk);
     this.#writer.write(chunk);
   }
 
@@ -385,6 +385,12 @@ function isBrokenOff({ finished, providerError, response, unrecognizedEvents, fa
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
   // An observer that failed knows nothing, and must not touch the client's bytes.
   return !finished && providerError === undefined && !foreign && !failed;
+}
+
+/** Whether the bytes end in two line ends; of bytes that are fewer than these nothing is claimed. */
+function endsWithBlankLine(chunk: Buffer): boolean {
+  const before = chunk.at(-2);
+  return chunk.at(-1) === 10 && (before === 10 || (before === 13 && chunk.at(-3) === 10));
 }
 
 /** Longer ones are rare, and may hold an event that is too large. */

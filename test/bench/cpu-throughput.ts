@@ -28,17 +28,20 @@ export interface CpuEffort {
 class CpuLoad {
   readonly #subject: Running;
   readonly #case: CpuCase;
-  readonly #connections: Connection[];
+  /** Opened when they are needed: one on which nothing comes for long is closed. */
+  #connections: Connection[] = [];
 
   constructor(subject: Running, one: CpuCase) {
     this.#subject = subject;
     this.#case = one;
-    this.#connections = Array.from({ length: connections }, () => new Connection(subject.port));
   }
 
   /** Requests a second of CPU time, over whole passes for at least so long. Throws on a wrong answer. */
   async run(durationMs: number): Promise<number> {
     const { name, exchanges } = this.#case;
+    const { port } = this.#subject;
+    this.#connections = this.#connections.filter(({ closed }) => !closed);
+    while (this.#connections.length < connections) this.#connections.push(new Connection(port));
     const deadline = performance.now() + durationMs;
     const cpuBefore = readCpuSeconds(this.#subject.pid) ?? 0;
     let sent = 0;

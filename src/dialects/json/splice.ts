@@ -94,10 +94,10 @@ function mayHaveEmptyChoices(bytes: Buffer): boolean {
   return false;
 }
 
-/** The place of the first byte from `at` that is no blank; the length where there is none. */
+/** The place of the first byte from `at` that is neither blank nor tab: behind a line end the next line may be no data at all. */
 function skipBlanks(bytes: Buffer, at: number): number {
   let place = at;
-  while (place < bytes.length && (bytes[place] as number) <= 0x20) place++;
+  while (bytes[place] === 0x20 || bytes[place] === 0x09) place++;
   return place;
 }
 
