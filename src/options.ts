@@ -88,11 +88,13 @@ export const priceOverrideSchema = z.strictObject({
 });
 
 // A policy decides where credentials go: nothing on the way may read or change it.
-const policyUrl = z.url({ protocol: /^https?$/ }).refine(
+const policyUrl = z.url({ protocol: /^https?$/, abort: true }).refine(
   (text) => {
     const { protocol, hostname, username, password } = new URL(text);
     const isLoopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
-    return (protocol === "https:" || isLoopback) && username === "" && password === "";
+    // `{instance}` is filled in later, and picks no host.
+    const isFixed = !hostname.includes("{");
+    return (protocol === "https:" || isLoopback) && isFixed && username === "" && password === "";
   },
   { error: "not https" },
 );
@@ -119,7 +121,8 @@ const policyOptions = z
   .strictObject({
     url: policyUrl.optional().meta({
       title: "an https URL, or an http one on loopback, without user name",
-      description: "Where the policy document is pulled from",
+      description:
+        "Where the policy document is pulled from; `{instance}` in it becomes this sidecar's `service.instance.id`",
     }),
     file: z.string().min(1).optional().meta({
       title: "the path of a file",

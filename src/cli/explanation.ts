@@ -11,6 +11,7 @@ const reasons: Readonly<Record<PassedOver, string>> = {
   no_images: "it takes no images",
   no_structured_output: "it has no structured output",
   below_min_tier: "below the least tier that may answer",
+  outside_regions: "in none of the regions that may answer",
   price_unknown: "its price is unknown",
   no_credential: "no credential is held for it",
   no_translation: "it does not speak the client's dialect, and the call cannot be translated",
@@ -31,7 +32,7 @@ export function renderExplanation(explanation: Explanation): string {
     ...(diverted === undefined
       ? []
       : [`the first stands in for ${printable(`${diverted.provider}/${diverted.model}`)}: ${reasons[diverted.why]}`]),
-    ...(hedge === undefined ? [] : [`hedged: a second target is asked after ${hedge.afterMs} ms of silence`]),
+    ...describeHedge(hedge),
     ...describeFallbacks(explanation),
     ...describeSettings(explanation),
     "",
@@ -94,6 +95,16 @@ function describeCandidate(candidate: ExplainedCandidate): string {
       : `USD ${price.inputUsdPerMillion} in, ${price.outputUsdPerMillion} out per million tokens`,
   ];
   return printable(`${provider}/${model} (${facts.join("; ")})`);
+}
+
+function describeHedge(hedge: Explanation["hedge"]): string[] {
+  if (hedge === undefined) return [];
+  const { afterMs, to } = hedge;
+  return [
+    to === undefined
+      ? "hedged: not at all; the first has no equal that can be asked as well"
+      : `hedged: ${printable(to)} is asked as well after ${afterMs} ms of silence`,
+  ];
 }
 
 function describeFallbacks({ fallbacksByReason }: Explanation): string[] {

@@ -13,6 +13,7 @@ export {
 } from "./dialect.ts";
 export { dialects, findDialect, matchDialect } from "./registry.ts";
 export { createFrameDecoder, findFraming } from "./framing/framing.ts";
+export { endsBetweenFrames, endsWithBlankLine } from "./framing/line-ends.ts";
 export { createSseDecoder } from "./framing/sse.ts";
 export { parseObject } from "./json/parse.ts";
 export { isOutputType, peekEvent, readClientEvent, readProviderEvent, type ProviderSaid } from "./realtime/events.ts";

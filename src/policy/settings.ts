@@ -16,8 +16,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The source that the options name; undefined: none. @throws OptionsError for a token or certificate that cannot be read */
 export function createSource(
   { url, file, pollSeconds, token, mtls }: PolicyOptions,
-  environment: Environment,
-  random: () => number,
+  { environment, instanceId, random }: { environment: Environment; instanceId: string; random: () => number },
 ): PolicySource | undefined {
   const pollMs = pollSeconds * 1000;
   if (file !== undefined) return createFileSource({ path: file, pollMs });
@@ -30,7 +29,7 @@ export function createSource(
     const path = mtls?.[part];
     if (path !== undefined) tls[part] = readOptionFile(path, `policy.mtls.${part}`);
   }
-  return createHttpSource({ url, pollMs, readToken, tls, random });
+  return createHttpSource({ url, instanceId, pollMs, readToken, tls, random });
 }
 
 /** Copies on disk; undefined: the options keep none. */

@@ -9,7 +9,9 @@ import { maxDocumentBytes, oneAtATime, type PolicyFetch, type PolicySource } fro
 
 /** How an endpoint is asked. `readToken` throws when there is none to be had; `tls` is PEM. */
 export interface HttpSourceSettings {
+  /** May hold `{instance}`, in whose place `instanceId` is asked for, percent-encoded. */
   url: string;
+  instanceId: string;
   /** Time between two looks; each is up to 20 % sooner or later. */
   pollMs: number;
   /** For the whole of one look; default 10,000. */
@@ -33,7 +35,9 @@ export function nextLookMs(pollMs: number, failures: number, random: () => numbe
 /** A source that pulls from `settings.url`, which is https, or http on loopback (the options' schema sees to it). */
 export function createHttpSource(settings: HttpSourceSettings): PolicySource {
   const { pollMs, random } = settings;
-  const url = new URL(settings.url);
+  const url = new URL(settings.url.replaceAll("{instance}", encodeURIComponent(settings.instanceId)));
+  // As written, for the copy on disk is the next process's too, whose id is another.
+  const { origin, pathname } = new URL(settings.url);
   let etag: string | undefined;
   let looks = 0;
 
@@ -51,7 +55,7 @@ export function createHttpSource(settings: HttpSourceSettings): PolicySource {
 
   return {
     kind: "network",
-    place: `${url.origin}${url.pathname}`,
+    place: `${origin}${pathname}`,
     fetch: oneAtATime(pull),
     watch(look) {
       let failures = 0;

@@ -49,7 +49,7 @@ export interface PolicyStore {
   /** The policy in force; on a chosen instance its candidate may serve instead: see `pick`. */
   readonly current: PolicySnapshot;
   /**
-   * Resolves once a policy is in force, or after a second without one from the network; goes on by itself then.
+   * Resolves once a policy is in force, at once where that is the copy on disk, or after a second without one; then goes on by itself.
    * Rejects with OptionsError for keys that cannot be used.
    */
   start(): Promise<void>;
@@ -70,7 +70,7 @@ export interface PolicyStoreSettings {
   environment: Readonly<Record<string, string | undefined>>;
   clock: Pick<Clock, "epochMs">;
   random: () => number;
-  /** Decides whether this instance runs a candidate. */
+  /** Decides whether this instance runs a candidate; told to an endpoint whose URL asks for it. */
   instanceId: string;
   /** For the options' overrides; the store loads its catalogue when a document comes. */
   pricer: Pricer;
@@ -90,14 +90,14 @@ const wayFailures: ReadonlySet<ReloadOutcome> = new Set(["unreachable", "timeout
  * @throws OptionsError for providers, a token or certificates that make no sense
  */
 export function createPolicyStore(settings: PolicyStoreSettings): PolicyStore {
-  const { options, environment, clock, random, pricer } = settings;
+  const { options, environment, clock, random, instanceId, pricer } = settings;
   const compile: CompileSettings = {
     options,
     environment,
     epochMs: () => clock.epochMs(),
   };
   const initial = compileOptions(pricer, compile);
-  const source = createSource(options.policy, environment, random);
+  const source = createSource(options.policy, { environment, instanceId, random });
   return source === undefined ? createFixedStore(initial) : new SourcedStore(settings, source, initial, compile);
 }
 
@@ -175,12 +175,19 @@ class SourcedStore implements PolicyStore {
     };
     // Before the network, because the version on disk is the least that the network may give.
     await this.#loadFromDisk(this.#admission);
+    const begun = this.#beginLooking();
+    if (this.#current.source !== "disk") await begun;
+  }
+
+  /** Never rejects. */
+  async #beginLooking(): Promise<void> {
     const deadline = Promise.withResolvers<void>();
     const timer = setTimeout(deadline.resolve, bootMs);
     await Promise.race([this.#look(), deadline.promise]);
     clearTimeout(timer);
+    if (this.#stopped) return;
     if (this.#current.source === "disk") this.#tellStale("served from the copy on disk");
-    if (!this.#stopped) this.#stopWatching = this.#source.watch(() => this.#look());
+    this.#stopWatching = this.#source.watch(() => this.#look());
   }
 
   stop(): void {

@@ -93,7 +93,8 @@ export interface Explanation {
   skipped: (ExplainedCandidate & { why: PassedOver })[];
   /** The first candidate stands in for this one. */
   diverted?: { provider: string; model: string; why: SkipReason };
-  hedge?: { afterMs: number };
+  /** `to`: who is asked as well; absent: nobody, for the first has no equal that can be asked. */
+  hedge?: { afterMs: number; to?: string };
   /** Candidates that each failure leads to once the targets failed. */
   fallbacksByReason: Partial<Record<FallbackReason, string[]>>;
   /** Absent without a policy: then nothing is tried again. */
@@ -231,13 +232,17 @@ function explainPlan(
   rooms: ExplainRooms,
 ): Pick<Explanation, "matched" | "strategy" | "candidates" | "skipped" | "diverted" | "hedge" | "fallbacksByReason"> {
   const candidates: ExplainedCandidate[] = [];
+  const asked = new Set<Candidate>();
   const skipped: Explanation["skipped"] = [];
   for (const candidate of plan.candidates) {
     const explained = explainCandidate(candidate, place, rooms);
     if (explained === undefined) continue;
     if (explained.credential === "not held") skipped.push({ ...explained, why: "no_credential" });
     else if (explained.dialect === "") skipped.push({ ...explained, why: "no_translation" });
-    else candidates.push(explained);
+    else {
+      candidates.push(explained);
+      asked.add(candidate);
+    }
   }
   for (const { candidate, why } of plan.skipped) {
     const explained = explainCandidate(candidate, place, rooms);
@@ -257,9 +262,15 @@ function explainPlan(
     ...(diverted === undefined
       ? {}
       : { diverted: { provider: diverted.from.provider, model: diverted.from.model, why: diverted.why } }),
-    ...(hedge === undefined ? {} : { hedge }),
+    ...(hedge === undefined ? {} : { hedge: { ...hedge, ...findHedge(plan, asked) } }),
     fallbacksByReason,
   };
+}
+
+/** The second in order, where both it and the first can be asked and it is the first's equal: being slow is no failure. */
+function findHedge({ candidates: [first, second] }: Plan, asked: ReadonlySet<Candidate>): { to?: string } {
+  if (first === undefined || second === undefined || first.step !== second.step) return {};
+  return asked.has(first) && asked.has(second) ? { to: `${second.provider}/${second.model}` } : {};
 }
 
 function describeMatch({ alias, route }: Plan, { document }: PolicySnapshot): Explanation["matched"] {

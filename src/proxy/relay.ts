@@ -3,7 +3,15 @@
 // after it the client gets the provider's bytes, and an answer that broke off never looks whole.
 
 import type { Loss } from "../canonical/index.ts";
-import { type Dialect, findFraming, type Frame, type Framing, type Operation } from "../dialects/index.ts";
+import {
+  type Dialect,
+  endsBetweenFrames,
+  endsWithBlankLine,
+  findFraming,
+  type Frame,
+  type Framing,
+  type Operation,
+} from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { WireAttempt } from "../record/index.ts";
 import { ClientWriter } from "./client-writer.ts";
@@ -181,7 +189,7 @@ export class Relay implements UpstreamHandler {
 
   /** Whole frames, none of which can be one that is not for the client: cutting them was most of what passing them cost. */
   #mayPassUncut(chunk: Buffer, observer: Observer): boolean {
-    return observer.isFresh && endsFrame(chunk) && !this.#settings.mayHoldForeignFrame(chunk);
+    return observer.isFresh && endsBetweenFrames(chunk) && !this.#settings.mayHoldForeignFrame(chunk);
   }
 
   #chooseMode(mediaType: string): void {
@@ -385,23 +393,6 @@ function isBrokenOff({ finished, providerError, response, unrecognizedEvents, fa
   const foreign = unrecognizedEvents > 0 && (response === undefined || response.choices.length === 0);
   // An observer that failed knows nothing, and must not touch the client's bytes.
   return !finished && providerError === undefined && !foreign && !failed;
-}
-
-/** Whether the bytes end in two line ends; of bytes that are fewer than these nothing is claimed. */
-function endsWithBlankLine(chunk: Buffer): boolean {
-  const before = chunk.at(-2);
-  return chunk.at(-1) === 10 && (before === 10 || (before === 13 && chunk.at(-3) === 10));
-}
-
-/** Longer ones are rare, and may hold an event that is too large. */
-const longestUncut = 16_384;
-
-/** Whether a stream of events that was between two frames before the chunk is so after it: the last line is blank, the one before is not. */
-function endsFrame(chunk: Buffer): boolean {
-  const { length } = chunk;
-  if (length < 3 || length > longestUncut) return false;
-  const before = chunk[length - 3];
-  return chunk[length - 1] === 10 && chunk[length - 2] === 10 && before !== 10 && before !== 13;
 }
 
 /** Whether the first byte that is no blank opens a JSON object or array. */

@@ -3,7 +3,8 @@
 
 import { nearestName, quote } from "../options.ts";
 import { checkGlob } from "./globs.ts";
-import { type Destination, findDestination, keyOf, rankOf } from "./itinerary.ts";
+import { type Destination, findDestination, keyOf } from "./itinerary.ts";
+import { findBar, type Limits } from "./limits.ts";
 import type { ModelDocument, RouteDocument, RoutingDocument } from "./options.ts";
 import type { RoutingFacts, RoutingIssue } from "./routing.ts";
 
@@ -59,28 +60,33 @@ class DocumentCheck {
       this.#complain(`${path}.targets`, "every weight is 0, so that no target would be chosen");
     }
     this.#checkTier(`${path}.minTier`, model.minTier);
-    this.#checkReach(`${path}.minTier`, model, model.minTier);
+    this.#checkReach(path, model, model);
 
     const destinations = new Map<string, number>();
-    for (const [index, { to, tier }] of model.fallbacks.entries()) {
+    for (const [index, { to, tier, region }] of model.fallbacks.entries()) {
       const here = `${path}.fallbacks.${index}`;
       const destination = this.#findDestination(`${here}.to`, to);
       this.#checkTier(`${here}.tier`, tier);
-      const earlier = destinations.get(to);
+      if (region !== undefined && destination?.type === "alias") {
+        this.#complain(`${here}.region`, `${quote(to)} is an alias, whose targets say their regions`);
+      }
+      const place = region === undefined ? to : `${to}/${region}`;
+      const earlier = destinations.get(place);
       if (earlier !== undefined) {
         this.#complain(
           `${here}.to`,
           `the same fallback as ${path}.fallbacks.${earlier}; name the reasons of both in one \`when\``,
         );
       }
-      destinations.set(to, earlier ?? index);
-      if (destination?.type === "model" && seen.has(keyOf(destination))) {
+      destinations.set(place, earlier ?? index);
+      if (destination?.type === "model" && seen.has(keyOf({ ...destination, region }))) {
         this.#complain(`${here}.to`, `the same as a target of this alias, which has failed by then`);
       }
     }
   }
 
-  checkRoute(path: string, { match, use, minTier }: RouteDocument): void {
+  checkRoute(path: string, route: RouteDocument): void {
+    const { match, use, minTier, regions } = route;
     const { tags, ...patterns } = match;
     for (const [name, pattern] of Object.entries(patterns)) {
       if (pattern !== undefined) this.#checkPattern(`${path}.match.${name}`, pattern);
@@ -91,10 +97,14 @@ class DocumentCheck {
     }
     const destination = this.#findDestination(`${path}.use`, use);
     this.#checkTier(`${path}.minTier`, minTier);
-    if (minTier === undefined || destination === undefined) return;
-    if (destination.type === "model")
+    if (destination?.type === "alias") this.#checkReach(path, this.#models.get(destination.alias), route);
+    if (destination?.type !== "model") return;
+    if (minTier !== undefined) {
       this.#complain(`${path}.minTier`, `${quote(use)} has no tier; use an alias that says it`);
-    else this.#checkReach(`${path}.minTier`, this.#models.get(destination.alias), minTier);
+    }
+    if (regions !== undefined) {
+      this.#complain(`${path}.regions`, `${quote(use)} has no region; use an alias that says it`);
+    }
   }
 
   /** Circles of fallbacks, each told once. Without recursion: a chain may be as long as the document. */
@@ -139,12 +149,23 @@ class DocumentCheck {
     this.#complain(path, `${quote(tier)} is none of the tiers`, nearestName(tier, this.#tiers));
   }
 
-  /** Some target must be of this tier or a stronger one. */
-  #checkReach(path: string, model: ModelDocument | undefined, minTier: string | undefined): void {
-    if (model === undefined || minTier === undefined || !this.#tiers.includes(minTier)) return;
-    const least = rankOf(minTier, this.#tiers);
-    if (model.targets.some(({ tier }) => rankOf(tier, this.#tiers) <= least)) return;
-    this.#complain(path, `no target is of the tier ${quote(minTier)} or a stronger one`);
+  /** Some target must be let through by each of these limits, and by all of them and the alias's own at once. */
+  #checkReach(path: string, model: ModelDocument | undefined, limits: Limits): void {
+    const { minTier, regions } = limits;
+    if (model === undefined || (minTier === undefined && regions === undefined)) return;
+    const isReached = (...held: Limits[]): boolean =>
+      model.targets.some((target) => findBar(target, held, this.#tiers) === undefined);
+    const isTierReached = isReached({ minTier });
+    if (!isTierReached) {
+      this.#complain(`${path}.minTier`, `no target is of the tier ${quote(minTier ?? "")} or a stronger one`);
+    }
+    if (!isReached({ regions })) {
+      const listed = (regions ?? []).map((region) => quote(region)).join(", ");
+      this.#complain(`${path}.regions`, `no target is in the regions ${listed}`);
+    } else if (isTierReached && !isReached(limits, model) && (limits === model || isReached(model))) {
+      const key = regions === undefined ? "minTier" : "regions";
+      this.#complain(`${path}.${key}`, "no target is within this and the other limits of tier and region at once");
+    }
   }
 
   #checkPattern(path: string, pattern: string): void {

@@ -33,7 +33,7 @@ function createRouting(
     const route = index === undefined ? undefined : document.routes[index];
     if (index !== undefined && route !== undefined) {
       const destination = findDestination(route.use, models);
-      const path = { path: `routes.${index}`, minTier: route.minTier };
+      const path = { path: `routes.${index}`, limits: route };
       return destination && remember(byRoute, index, () => buildItinerary(destination, path, document, models, facts));
     }
     const alias = call.model;

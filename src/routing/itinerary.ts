@@ -1,6 +1,7 @@
 // Room routing: an alias or a single model with everything about it that does not change between calls, worked out once.
 // Invariant: a key stands in one step only, the first that names it, which then is for the failures of all that did.
 
+import { findBar, type Limits } from "./limits.ts";
 import type { ModelDocument, RoutingDocument } from "./options.ts";
 import { isFixed, type Ordering } from "./order.ts";
 import { defaultWhen, type FallbackReason } from "./reasons.ts";
@@ -59,40 +60,27 @@ export function keyOf({
   return region === undefined ? `${provider}/${model}` : `${provider}/${model}/${region}`;
 }
 
-/** A tier's place, 0 the strongest; a tier that is not there is weaker than all. */
-export function rankOf(tier: string | undefined, tiers: readonly string[]): number {
-  const rank = tier === undefined ? -1 : tiers.indexOf(tier);
-  return rank < 0 ? Number.POSITIVE_INFINITY : rank;
-}
-
 /** Works out where calls go; of a document in which `compileRouting` found nothing wrong. */
 export function buildItinerary(
   destination: Destination,
-  route: { path: string; minTier: string | undefined } | undefined,
+  route: { path: string; limits: Limits } | undefined,
   document: RoutingDocument,
   models: ReadonlyMap<string, ModelDocument>,
   facts: RoutingFacts,
 ): Itinerary {
   const model = destination.type === "alias" ? models.get(destination.alias) : undefined;
-  const ownTier = model?.minTier;
   const ownName = destination.type === "alias" ? destination.alias : "";
-  const isBarred = (candidate: Candidate, minTiers: readonly (string | undefined)[]): boolean =>
-    minTiers.some(
-      (tier) => tier !== undefined && rankOf(candidate.tier, document.tiers) > rankOf(tier, document.tiers),
-    );
   const whenByKey = new Map<string, Set<FallbackReason> | undefined>();
   const known = new Map<string, ModelFacts>();
   const barredByKey = new Map<string, Skipped>();
   const steps: Step[] = [];
 
-  const addStep = (
-    to: Destination,
-    fallback: { when: readonly FallbackReason[] | undefined; tier: string | undefined } | undefined,
-  ): void => {
+  const addStep = (to: Destination, fallback: FallbackDocument | undefined): void => {
     const alias = to.type === "alias" ? models.get(to.alias) : undefined;
     const targets: readonly TargetInput[] = to.type === "alias" ? (alias?.targets ?? []) : [to];
     const prices = new Map<string, number>();
     const candidates: Candidate[] = [];
+    const limits = [route?.limits, model, alias].filter((each) => each !== undefined);
     for (const target of targets) {
       const candidate = toCandidate(target, steps.length, fallback);
       const { key, provider, model, when } = candidate;
@@ -100,8 +88,9 @@ export function buildItinerary(
         for (const reason of when ?? []) whenByKey.get(key)?.add(reason);
         continue;
       }
-      if (isBarred(candidate, [route?.minTier, ownTier, alias?.minTier])) {
-        barredByKey.set(key, { candidate, why: "below_min_tier" });
+      const why = findBar(candidate, limits, document.tiers);
+      if (why !== undefined) {
+        barredByKey.set(key, { candidate, why });
         continue;
       }
       whenByKey.set(key, when);
@@ -122,9 +111,9 @@ export function buildItinerary(
   };
 
   addStep(destination, undefined);
-  for (const { to, when, tier } of model?.fallbacks ?? []) {
-    const next = findDestination(to, models);
-    if (next !== undefined) addStep(next, { when, tier });
+  for (const fallback of model?.fallbacks ?? []) {
+    const next = findDestination(fallback.to, models);
+    if (next !== undefined) addStep(next, fallback);
   }
   const alias = destination.type === "alias" ? destination.alias : undefined;
   const hedge = model?.hedge;
@@ -172,16 +161,22 @@ function findWeakest(facts: readonly ModelFacts[]): ModelFacts {
   };
 }
 
+type FallbackDocument = ModelDocument["fallbacks"][number];
+
 type TargetInput = Pick<ModelDocument["targets"][number], "provider" | "model"> &
   Partial<ModelDocument["targets"][number]>;
 
-/** A fallback's `when` is its own set, which may grow while the itinerary is built. A target's own tier wins over the fallback's. */
+/**
+ * A fallback's `when` is its own set, which may grow while the itinerary is built. A target's own tier wins over the fallback's; a
+ * region of the fallback's is there only where it names its one target itself.
+ */
 function toCandidate(
-  { provider, model, dialect, tier, region, weight = 1 }: TargetInput,
+  { provider, model, dialect, tier, region: ownRegion, weight = 1 }: TargetInput,
   step: number,
-  fallback: { when: readonly FallbackReason[] | undefined; tier: string | undefined } | undefined,
+  fallback: FallbackDocument | undefined,
 ): Candidate & { when?: Set<FallbackReason> } {
   const shownTier = tier ?? fallback?.tier;
+  const region = ownRegion ?? fallback?.region;
   return {
     provider,
     model,

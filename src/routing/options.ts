@@ -48,6 +48,16 @@ const duration = (least: number, most: number) =>
 
 const tier = name.meta({ title: "the name of a tier", description: "One of `tiers`; how strong this model is" });
 
+const region = name.meta({ title: "the name of a region" });
+
+const regions = (whose: string) =>
+  z
+    .array(region)
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: `Regions that may answer ${whose}; a target or fallback without a region is in none` });
+
 const target = z
   .strictObject({
     provider: name.meta({ description: "A provider's id" }),
@@ -60,8 +70,9 @@ const target = z
       description:
         "Share of the calls under weighted, capacity under least-busy, share of sessions under affinity; 0: only when no other target is left",
     }),
-    region: name.optional().meta({
-      description: "Tells apart two deployments of one model at one provider: each has its own breaker and cooldown",
+    region: region.optional().meta({
+      description:
+        "Where it is served, for `regions`. Also tells apart two deployments of one model at one provider: each has its own breaker and cooldown",
     }),
   })
   .meta({ title: "{provider, model}" });
@@ -77,6 +88,9 @@ const fallback = z.strictObject({
       "For which failures. Without it: rate_limited, overloaded, timeout, unreachable and server_error. The others must be named: context_length and content_filtered, because the same answer may be meant; quota_exhausted and budget_exhausted, because they last",
   }),
   tier: tier.optional(),
+  region: region
+    .optional()
+    .meta({ description: "Where provider/model is served; an alias's targets say it themselves" }),
 });
 
 const model = z.strictObject({
@@ -91,6 +105,7 @@ const model = z.strictObject({
   minTier: tier.optional().meta({
     description: "Weakest tier that may answer for this alias; a target or fallback without a tier counts as below any",
   }),
+  regions: regions("for this alias"),
   affinity: z
     .strictObject({
       by: z
@@ -136,6 +151,7 @@ const route = z.strictObject({
   match: match.meta({ description: "All matchers given must match; none given matches everything" }),
   use: name.meta({ title: "an alias, or provider/model", description: "Where such calls go" }),
   minTier: tier.optional().meta({ description: "Weakest tier that may answer such calls" }),
+  regions: regions("such calls"),
 });
 
 /** The policy keys that routing obeys, defaults filled in. Unknown keys are refused; tolerance is for policy/ to add. */

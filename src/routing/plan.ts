@@ -1,6 +1,6 @@
 // Room routing: one call's plan out of its itinerary, the health of the targets and what the call needs.
-// Invariant: a fallback comes first only when every target was passed over, and for a failure that the fallback is for; a minimum
-// tier is never given up.
+// Invariant: a fallback comes first only when every target was passed over, and for a failure that the fallback is for; limits of
+// tier and region are never given up.
 
 import type { Health } from "./health.ts";
 import type { Itinerary, Step } from "./itinerary.ts";

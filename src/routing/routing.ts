@@ -81,6 +81,7 @@ export type SkipReason =
   | "no_images"
   | "no_structured_output"
   | "below_min_tier"
+  | "outside_regions"
   | "price_unknown";
 
 /** A candidate that was passed over, and why. */

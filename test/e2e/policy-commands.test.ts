@@ -373,20 +373,24 @@ describe("policy serve", () => {
     const outrider = await startOutrider({
       options: {
         policy: {
-          url: `${endpoint.url}/policy?instance=pod-1`,
+          url: `${endpoint.url}/policy?instance={instance}`,
           publicKeys: [join(folder, "fleet.jwks")],
           pollSeconds: 1,
         },
       },
     });
     const status = async () =>
-      (await (await fetch(`${outrider.adminUrl}/status`)).json()) as { policy: { version: string } };
-    expect((await status()).policy.version).toBe("10");
+      (await (await fetch(`${outrider.adminUrl}/status`)).json()) as { policy: { version: string; place: string } };
+    expect((await status()).policy).toMatchObject({ version: "10", place: `${endpoint.url}/policy` });
     replace("fleet/v11.yaml", policyOf(11));
     await until(async () => (await status()).policy.version === "11", "version 11 in the sidecar");
     const { instances } = (await (await fetch(`${endpoint.url}/instances`)).json()) as { instances: object[] };
-    expect(instances).toMatchObject([{ instance: "pod-1", version: "11" }]);
-    expect(endpoint.error()).toContain('"instance":"pod-1","version":"11"');
+    // One sidecar under one name, which each start draws anew.
+    expect(instances).toMatchObject([
+      { instance: expect.stringMatching(/^[\da-f]{8}(?:-[\da-f]{4,12}){4}$/), version: "11" },
+    ]);
+    const [{ instance } = {}] = instances as { instance?: string }[];
+    expect(endpoint.error()).toContain(`"instance":"${instance}","version":"11"`);
     expect(await outrider.stop()).toBe(0);
   });
 

@@ -156,6 +156,18 @@ const scenes: readonly Scene[] = [
     answers: { openai: [broken, broken, broken], anthropic: [anthropic.whole("from claude")] },
   },
   {
+    name: "an alias for one region is answered there by its fallback, and the one elsewhere is never asked",
+    alias: {
+      regions: ["eu"],
+      targets: [{ ...gpt, region: "eu" }],
+      fallbacks: [
+        { to: "google/gemini", region: "us" },
+        { ...toClaude, region: "eu" },
+      ],
+    },
+    answers: { openai: [broken, broken, broken], anthropic: [anthropic.whole("from claude")] },
+  },
+  {
     name: "a fallback that cannot take the call without loss is passed over",
     alias: { targets: [gpt], fallbacks: [toClaude, { to: "google/gemini" }] },
     answers: { openai: [broken, broken, broken], google: [openai.whole("from gemini")] },

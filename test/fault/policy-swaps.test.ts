@@ -1,5 +1,6 @@
 // The policy swapped again and again under load: nothing fails, and no exchange is part one version and part another, retries and streams
-// included. And the control plane gone, pods killed: each serves by its copy on disk, a second later at the most than without a policy.
+// included. And the control plane gone, pods killed: each serves by its copy on disk, not even a second later than without
+// a policy.
 import { once } from "node:events";
 import {
   existsSync,
@@ -358,8 +359,7 @@ describe("the control plane killed and pods restarted", () => {
         `endpoint down ${show(figures.refused)}; endpoint silent ${show(figures.silent)}`,
     );
     const plainMs = Math.max(...figures.plain);
-    for (const tookMs of figures.refused) expect(tookMs - plainMs).toBeLessThan(1000);
-    // It is waited for a second, and not longer; the rest is for reading and compiling.
-    for (const tookMs of figures.silent) expect(tookMs - plainMs).toBeLessThan(1250);
+    // Neither is waited for; the rest is for reading and compiling.
+    for (const tookMs of [...figures.refused, ...figures.silent]) expect(tookMs - plainMs).toBeLessThan(750);
   });
 });

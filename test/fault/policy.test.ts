@@ -65,7 +65,7 @@ describe("at boot", () => {
     await waitFor(() => readdirSync(folder).length > 0, "a copy on disk");
   });
 
-  it("serves within a second from the copy on disk while the endpoint is down, and says that it is stale", async () => {
+  it("serves at once from the copy on disk while the endpoint is down, and says that it is stale", async () => {
     endpoint.serve(document(5));
     const first = await start();
     await waitFor(() => readdirSync(folder).length > 0, "a copy on disk");
@@ -73,9 +73,10 @@ describe("at boot", () => {
     await endpoint.setDown(true);
     const startedMs = performance.now();
     const run = await start();
-    expect(performance.now() - startedMs).toBeLessThan(1000);
+    expect(performance.now() - startedMs).toBeLessThan(500);
     expect(run.store.current).toMatchObject({ version: "5", source: "disk" });
     expect(run.store.readiness()).toEqual({ ready: true });
+    await waitFor(() => run.events.length > 1, "the word that it is stale");
     expect(typesOf(run)).toEqual(["applied", "stale"]);
     expect(run.store.status().ageSeconds).toBeGreaterThanOrEqual(0);
     await endpoint.setDown(false);
@@ -83,14 +84,28 @@ describe("at boot", () => {
     expect(run.store.current.version).toBe("5");
   });
 
-  it("serves within about a second from disk when the endpoint hangs", async () => {
+  it("serves at once from disk when the endpoint hangs, and says a second later that it is stale", async () => {
     endpoint.serve(document(5));
     (await start()).store.stop();
     endpoint.misbehave(() => undefined);
     const startedMs = performance.now();
     const run = await start();
-    expect(performance.now() - startedMs).toBeLessThan(1500);
+    expect(performance.now() - startedMs).toBeLessThan(500);
     expect(run.store.current).toMatchObject({ version: "5", source: "disk" });
+    expect(typesOf(run)).toEqual(["applied"]);
+    await waitFor(() => run.events.length > 1, "the word that it is stale");
+    expect(performance.now() - startedMs).toBeGreaterThan(900);
+    expect(typesOf(run)).toEqual(["applied", "stale"]);
+  });
+
+  it("takes the endpoint's newer document as soon as it has come, though the copy on disk serves already", async () => {
+    endpoint.serve(document(5));
+    (await start()).store.stop();
+    endpoint.serve(document(6));
+    const run = await start();
+    await waitFor(() => run.store.current.version === "6", "the endpoint's document", 900);
+    expect(typesOf(run)).toEqual(["applied", "applied"]);
+    expect(run.reloads).toEqual(["applied"]);
   });
 
   it("is not ready while the endpoint is down and nothing is on disk, and is once it comes", async () => {
@@ -113,6 +128,7 @@ describe("at boot", () => {
     (await start()).store.stop();
     endpoint.serve(document(4));
     const run = await start();
+    await outcome(run, "stale_version");
     expect(run.store.current).toMatchObject({ version: "5", source: "disk" });
     expect(run.events).toContainEqual(
       expect.objectContaining({ type: "rejected", outcome: "stale_version", refusedVersion: "4", version: "5" }),
@@ -289,7 +305,13 @@ describe("later", () => {
   });
 
   it("takes a changed document under an unchanged ETag, because now and then it asks without one", async () => {
-    const source = createHttpSource({ url: endpoint.url, pollMs: 1000, readToken: undefined, random: () => 0.5 });
+    const source = createHttpSource({
+      url: endpoint.url,
+      instanceId: "instance-1",
+      pollMs: 1000,
+      readToken: undefined,
+      random: () => 0.5,
+    });
     endpoint.serve(document(5), '"liar"');
     expect((await source.fetch()).type).toBe("document");
     endpoint.serve(document(6), '"liar"');
@@ -306,6 +328,7 @@ describe("later", () => {
     });
     const source = createHttpSource({
       url: endpoint.url,
+      instanceId: "instance-1",
       pollMs: 1000,
       deadlineMs: 300,
       readToken: undefined,
@@ -405,6 +428,36 @@ describe("the copy on disk", () => {
     expect(run.store.current.version).toBe("5");
     expect(typesOf(run)).toEqual(["applied", "unsaved"]);
     expect(run.store.status().unsaved).toMatch(/ENOTDIR/);
+
+    rmSync(join(folder, "file"));
+    await waitFor(() => run.store.status().unsaved === undefined, "a copy once the folder can be written");
+    const [copy] = await openDiskCopies(join(folder, "file", "cache"), endpoint.url).read();
+    expect(copy?.bytes.toString()).toBe(document(5));
+  });
+
+  it("stays as it was when the disk takes half of the next one and no more, and nothing is left lying about", async () => {
+    const copies = openDiskCopies(folder, "place");
+    await copies.write(Buffer.from("version: 1"));
+    await copies.write(Buffer.from("version: 2"));
+    const kept = readdirSync(folder);
+    // 50 KiB, in some shells 100, of the 256 that it writes.
+    const writer = spawn("sh", [
+      "-c",
+      'ulimit -f 100 && exec "$@"',
+      "sh",
+      process.execPath,
+      "test/support/policy-disk-writer.ts",
+      folder,
+      "place",
+      "3",
+    ]);
+    let said = "";
+    for (const stream of [writer.stdout, writer.stderr])
+      stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    const code = await new Promise((resolve) => writer.on("close", resolve));
+    expect([code, said]).toEqual([1, expect.stringContaining("EFBIG")]);
+    expect((await copies.read()).map(({ bytes }) => bytes.toString())).toEqual(["version: 2", "version: 1"]);
+    expect(readdirSync(folder)).toEqual(kept);
   });
 
   it("is whole, and never older than what was last written, after SIGKILL in the write 200 times", async () => {

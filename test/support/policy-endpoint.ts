@@ -10,7 +10,7 @@ export type Misbehaviour = (request: IncomingMessage, response: ServerResponse) 
 export interface PolicyEndpoint {
   url: string;
   /** Requests so far, the oldest first. */
-  requests: { headers: IncomingHttpHeaders; status: number }[];
+  requests: { target: string; headers: IncomingHttpHeaders; status: number }[];
   /** Requests under way, and the most there ever were. */
   underWay: { now: number; most: number };
   /** From now on this document; its ETag is a digest of it unless given. Ends a misbehaviour. */
@@ -44,7 +44,7 @@ export async function startPolicyEndpoint(): Promise<PolicyEndpoint> {
     underWay.most = Math.max(underWay.most, underWay.now);
     response.on("close", () => {
       underWay.now -= 1;
-      requests.push({ headers: request.headers, status: response.statusCode });
+      requests.push({ target: request.url ?? "", headers: request.headers, status: response.statusCode });
     });
     answer(request, response);
   });

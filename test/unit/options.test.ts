@@ -214,6 +214,10 @@ describe("wrong options", () => {
       'listen[0]: expected an address as host:port, e.g. 127.0.0.1:4141, or unix:/path, found "::1:4141"',
     ],
     ["admin: localhost", 'admin: expected an address as host:port, e.g. 127.0.0.1:4142, found "localhost"'],
+    [
+      "policy: {url: 'https://a:b:c'}",
+      'policy.url: expected an https URL, or an http one on loopback, without user name, found "https://a:b:c"',
+    ],
     ["hosts: [1]", "hosts[0]: expected a text, not empty, found 1"],
     [
       "providers: {x: {baseUrl: 'ftp://x.example'}}",

@@ -1,5 +1,6 @@
 // What a call would meet, and that asking changes nothing of it.
 import { beforeAll, describe, expect, it } from "vitest";
+import { renderExplanation } from "../../../src/cli/explanation.ts";
 import { describePolicy } from "../../../src/cli/policy-check.ts";
 import { createCredentials } from "../../../src/providers/index.ts";
 import type { PolicySnapshot } from "../../../src/policy/index.ts";
@@ -13,6 +14,9 @@ providers: {first: {preset: ollama}, second: {preset: ollama}}
 models:
   turns: {strategy: round-robin, targets: [{provider: first, model: m}, {provider: second, model: m}]}
   main: {targets: [{provider: first, model: m}], fallbacks: [{to: second/m, when: [server_error]}]}
+  raced: {targets: [{provider: first, model: m}, {provider: second, model: m}], hedge: {afterMs: 70}}
+  alone: {targets: [{provider: first, model: m}], fallbacks: [{to: second/m}], hedge: {afterMs: 70}}
+  unpaid: {targets: [{provider: first, model: m}, {provider: groq, model: m}], hedge: {afterMs: 70}}
   sized: {targets: [{provider: openai, model: gpt-4}, {provider: openai, model: gpt-4o}]}
 breaker: {minRequests: 1, openFor: 15s}
 `;
@@ -70,6 +74,27 @@ describe("explainCall", () => {
       skipped: [{ model: "gpt-4", why: "context_window" }],
       diverted: { provider: "openai", model: "gpt-4", why: "context_window" },
     });
+  });
+
+  it.each([
+    ["an equal of the first", "raced", "second/m"],
+    ["nobody where there are fallbacks alone", "alone", undefined],
+    ["nobody where no key is held for the equal", "unpaid", undefined],
+    ["nobody without fallback", "raced&fallback=off", undefined],
+  ])("tells of a hedge that it asks %s", (_, query, to) => {
+    const health = createHealth(clock, () => 0.5);
+    const told = explainCall(question(`model=${query}`), {
+      snapshot,
+      health,
+      credentials,
+      epochMs: () => clock.epochMs(),
+    });
+    expect(told.hedge).toEqual(to === undefined ? { afterMs: 70 } : { afterMs: 70, to });
+    expect(renderExplanation(told)).toContain(
+      to === undefined
+        ? "\nhedged: not at all; the first has no equal that can be asked as well\n"
+        : `\nhedged: ${to} is asked as well after 70 ms of silence\n`,
+    );
   });
 
   it("says of a target that has no key how it stands, never a value", () => {

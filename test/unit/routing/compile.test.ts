@@ -164,6 +164,77 @@ describe("issues", () => {
       { routes: [{ match: {}, use: "openai/x", minTier: "standard" }] },
       { path: "routes.0.minTier", message: expect.stringContaining("has no tier") },
     ],
+    [
+      "regions in which no target is",
+      { models: { a: { targets: [{ ...target, region: "us" }, { ...b.targets[0] }], regions: ["eu", "uk"] } } },
+      { path: "models.a.regions", message: 'no target is in the regions "eu", "uk"' },
+    ],
+    [
+      "a route's regions in which no target is",
+      { models: { a: { targets: [{ ...target, region: "us" }] } }, routes: [{ match: {}, use: "a", regions: ["eu"] }] },
+      { path: "routes.0.regions", message: 'no target is in the regions "eu"' },
+    ],
+    [
+      "regions of a model that has none",
+      { routes: [{ match: {}, use: "openai/x", regions: ["eu"] }] },
+      { path: "routes.0.regions", message: expect.stringContaining("has no region") },
+    ],
+    [
+      "a tier and regions that no target has both of",
+      {
+        models: {
+          a: {
+            targets: [
+              { ...target, tier: "small", region: "eu" },
+              { ...target, tier: "frontier", region: "us" },
+            ],
+            minTier: "standard",
+            regions: ["eu"],
+          },
+        },
+        routes: [{ match: {}, use: "a", regions: ["eu"] }],
+      },
+      { path: "models.a.regions", message: expect.stringContaining("no target is within this and the other limits") },
+    ],
+    [
+      "a route's regions that the alias's leave no target of",
+      {
+        models: {
+          a: {
+            targets: [
+              { ...target, region: "eu" },
+              { ...target, region: "us" },
+            ],
+            regions: ["us"],
+          },
+        },
+        routes: [
+          { match: { app: "x" }, use: "a" },
+          { match: {}, use: "a", regions: ["eu"] },
+        ],
+      },
+      { path: "routes.1.regions", message: expect.stringContaining("no target is within this and the other limits") },
+    ],
+    [
+      "a region of an alias",
+      { models: { b, a: { targets: [target], fallbacks: [{ to: "b", region: "eu" }] } } },
+      { path: "models.a.fallbacks.0.region", message: expect.stringContaining("whose targets say their regions") },
+    ],
+    [
+      "a fallback that is a target, region and all",
+      {
+        models: {
+          a: {
+            targets: [{ ...target, region: "eu" }],
+            fallbacks: [
+              { to: "openai/gpt-5.2", region: "us" },
+              { to: "openai/gpt-5.2", region: "eu" },
+            ],
+          },
+        },
+      },
+      { path: "models.a.fallbacks.1.to", message: expect.stringContaining("the same as a target") },
+    ],
     ["a tier twice", { tiers: ["a", "b", "a"] }, { path: "tiers.2", message: 'the tier "a" is there twice' }],
     [
       "a pattern too long",

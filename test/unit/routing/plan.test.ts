@@ -201,6 +201,49 @@ describe("minimum tiers", () => {
   });
 });
 
+describe("regions", () => {
+  const models = {
+    smart: {
+      targets: [
+        { provider: "openai", model: "gpt", region: "us" },
+        { provider: "azure", model: "gpt", region: "eu" },
+        { provider: "groq", model: "gpt" },
+      ],
+      fallbacks: [{ to: "google/gemini", region: "eu" }, { to: "local/llama" }, { to: "claude" }],
+      regions: ["eu", "uk"],
+    },
+    claude: {
+      targets: ["eu", "uk", "us"].map((region) => ({ provider: "anthropic", model: "claude", region })),
+    },
+  };
+  const routes = [{ match: { app: "bank" }, use: "smart", regions: ["uk", "eu"] }];
+  const tell = ({ routing, health }: ReturnType<typeof start>, call: Parameters<typeof createCall>[0] = {}) => {
+    const plan = routing.plan(createCall(call), health);
+    return [keysOf(plan), plan?.skipped.map(({ candidate, why }) => `${candidate.key} ${why}`)];
+  };
+  const inEurope = ["azure/gpt/eu", "google/gemini/eu", "anthropic/claude/eu", "anthropic/claude/uk"];
+  const outside = ["openai/gpt/us", "groq/gpt", "local/llama", "anthropic/claude/us"];
+
+  it("bar what is in another one and what says none, fallbacks included, and let a fallback say its own", () => {
+    expect(tell(start(undefined, { models }))).toEqual([inEurope, outside.map((key) => `${key} outside_regions`)]);
+  });
+
+  it("of a route, of its alias and of an alias that a fallback names hold at once", () => {
+    const claude = { ...models.claude, regions: ["us", "eu"] };
+    const smart = { ...models.smart, regions: ["us", "eu"] };
+    const skipped = [...outside, "anthropic/claude/uk"];
+    const [kept, barred] = tell(start(undefined, { models: { smart, claude }, routes }), { app: "bank" });
+    expect(kept).toEqual(inEurope.slice(0, 3));
+    expect(barred?.toSorted()).toEqual(skipped.map((key) => `${key} outside_regions`).toSorted());
+  });
+
+  it("are never given up, even where nothing in them can be asked", () => {
+    const stage = start(undefined, { models });
+    stage.breakOpen(...inEurope);
+    expect(tell(stage)[0]).toEqual([]);
+  });
+});
+
 describe("what is passed over", () => {
   const needs = { contextTokens: 1000, tools: false, images: false, structuredOutput: false };
 
