@@ -16,6 +16,7 @@ import { SidecarError } from "../errors.ts";
 import type { WireAttempt } from "../record/index.ts";
 import { ClientWriter } from "./client-writer.ts";
 import { classifyAnswer, isJsonMediaType, mediaTypeOf } from "./classification.ts";
+import { refuseAnswer } from "./refusal.ts";
 import { readCoding } from "./content-coding.ts";
 import { findHeader, toDownstreamHeaders } from "./headers.ts";
 import type { Observation, Observer } from "./observer.ts";
@@ -361,31 +362,6 @@ export class Relay implements UpstreamHandler {
     this.#writer.stop();
     this.#resolve(end);
   }
-}
-
-/** Why such an answer is not passed to the client; undefined when it is. */
-export function refuseAnswer(
-  { call, heldCredential }: Pick<RelaySettings, "call" | "heldCredential">,
-  status: number,
-  mediaType: string,
-): SidecarError | undefined {
-  if (heldCredential && (status === 401 || status === 403)) {
-    return new SidecarError("upstream_auth", `the provider refused the credential that Outrider holds (${status})`);
-  }
-  if (call === undefined) return undefined;
-  if (status >= 300 && status < 400) {
-    return new SidecarError(
-      "upstream_redirect",
-      `the provider answered with a redirect (${status}), which is not followed`,
-    );
-  }
-  const { dialect, operation } = call;
-  const isExpected = isJsonMediaType(mediaType) || findFraming(mediaType, dialect, operation) !== undefined;
-  if (status < 300 && status !== 204 && !isExpected && operation.anyAnswer !== true) {
-    const shown = mediaType.replace(/[^a-z0-9.+/-]/g, "_").slice(0, 64);
-    return new SidecarError("upstream_invalid", `the provider answered ${shown} where JSON or an event stream was due`);
-  }
-  return undefined;
 }
 
 /** A stream that ended in good form on the wire but not in its dialect; of a format we do not know we cannot tell. */

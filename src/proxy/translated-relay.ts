@@ -8,7 +8,8 @@ import { ClientWriter } from "./client-writer.ts";
 import { readCoding } from "./content-coding.ts";
 import { findHeader, omitHeader, toDownstreamHeaders } from "./headers.ts";
 import type { Observation, Observer } from "./observer.ts";
-import { type Head, refuseAnswer, type RelayEnd, type RelaySettings } from "./relay.ts";
+import { refuseAnswer } from "./refusal.ts";
+import type { Head, RelayEnd, RelaySettings } from "./relay.ts";
 import type { TranslatedAnswer } from "./translated-answer.ts";
 import type { UpstreamControl, UpstreamFailure, UpstreamHandler } from "./upstream.ts";
 
