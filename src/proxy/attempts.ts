@@ -3,7 +3,7 @@
 
 import { SidecarError } from "../errors.ts";
 import type { AttemptGroup, AttemptReason, Replaced } from "../record/index.ts";
-import { type Candidate, decideNext, type FallbackReason, findNext, reasonOf } from "../routing/index.ts";
+import { type Candidate, decideNext, type FallbackReason, findNext, type Lease, reasonOf } from "../routing/index.ts";
 import { answerHeaders } from "./answer.ts";
 import type { AttemptResult } from "./attempt.ts";
 import type { Call } from "./call.ts";
@@ -70,8 +70,9 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
   let retryDelayMs: number | undefined;
   let latest: { error: SidecarError; end: RelayEnd; held: HeldResponder } | undefined;
   for (let triesHere = 1; ; triesHere += 1) {
-    const claim = new Claim();
-    const begun = await begin(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
+    const claim = route.hedge === undefined ? undefined : new Claim();
+    const beginning = begin(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
+    const begun = beginning instanceof Promise ? await beginning : beginning;
     if (begun instanceof SidecarError) {
       if (group === undefined) return passOver(exchange, route, stop, begun);
       const error = latest?.error ?? begun;
@@ -80,7 +81,7 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
     }
     latest?.held.drop();
     const { counts, hedged } =
-      route.hedge === undefined
+      route.hedge === undefined || claim === undefined
         ? { counts: begun, hedged: undefined }
         : await withHedge(exchange, call, route, begun, claim, route.hedge.afterMs);
     group = counts.group;
@@ -130,46 +131,65 @@ interface Beginning {
   /** Of the tries before it at the same target. */
   group: AttemptGroup | undefined;
   retryDelayMs: number | undefined;
-  claim: Claim;
+  /** Undefined: nobody is asked beside it. */
+  claim: Claim | undefined;
   reason: AttemptReason | undefined;
 }
 
 /**
- * Sends once, the answer held; an error where nothing was sent: the breaker is open, or a fallback or retry cannot be signed.
+ * Sends once, the answer held; an error where nothing was sent: the breaker is open, or a fallback or retry cannot be signed. A promise
+ * only where the address or credential must be waited for.
  * @throws SidecarError where the very first send cannot be signed, which is the client's to hear
  */
-async function begin(
+function begin(
+  exchange: Exchange,
+  route: Route,
+  stop: Stop,
+  sending: Sending,
+  beginning: Beginning,
+): Try | SidecarError | Promise<Try | SidecarError> {
+  const key = keyAt(route, stop.index);
+  const lease = exchange.rooms.health.open(key, route.breaker);
+  if (lease === undefined) return new SidecarError("upstream_overloaded", `the breaker of ${key} is open`);
+  const fail = (error: unknown): SidecarError => {
+    lease.end({ code: error instanceof SidecarError ? error.code : "internal" });
+    const isFirst = beginning.group === undefined && stop.replaces === undefined;
+    if (error instanceof SidecarError && !isFirst) return error;
+    throw error;
+  };
+  const proceed = (outgoing: Outgoing): Try | SidecarError => {
+    if (beginning.claim?.isTaken !== true)
+      return start(exchange, route, stop, { ...sending, ...outgoing }, beginning, lease);
+    lease.end({ code: "superseded" });
+    return superseded();
+  };
+  let prepared: Outgoing | Promise<Outgoing>;
+  try {
+    prepared = prepare(exchange, sending);
+  } catch (error) {
+    return fail(error);
+  }
+  return prepared instanceof Promise ? prepared.then(proceed, fail) : proceed(prepared);
+}
+
+/** A try whose address and credential are at hand. */
+function start(
   exchange: Exchange,
   route: Route,
   { index, replaces }: Stop,
-  sending: Sending,
+  ready: Sending & Outgoing,
   { group: known, retryDelayMs, claim, reason }: Beginning,
-): Promise<Try | SidecarError> {
-  const { rooms, inbound, record } = exchange;
-  const key = keyAt(route, index);
-  const lease = rooms.health.open(key, route.breaker);
-  if (lease === undefined) return new SidecarError("upstream_overloaded", `the breaker of ${key} is open`);
-  let outgoing: Outgoing;
-  try {
-    const prepared = prepare(exchange, sending);
-    outgoing = prepared instanceof Promise ? await prepared : prepared;
-  } catch (error) {
-    lease.end({ code: error instanceof SidecarError ? error.code : "internal" });
-    if (error instanceof SidecarError && (known !== undefined || replaces !== undefined)) return error;
-    throw error;
-  }
-  if (claim.isTaken) {
-    lease.end({ code: "superseded" });
-    return superseded();
-  }
-  const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
+  lease: Lease,
+): Try {
+  const { inbound, record } = exchange;
+  const group = known ?? openGroup(exchange, ready.target, ready.address, replaces, reason);
   // This answer's own: what another one of the same request lost is none of it.
-  const losses = [...sending.losses];
-  [record.losses, record.relayMode] = [losses, sending.relayMode];
+  const losses = [...ready.losses];
+  [record.losses, record.relayMode] = [losses, ready.relayMode];
   const held = new HeldResponder(inbound.respond, {
-    mayPass: (asking) => claim.take(asking),
+    mayPass: (asking) => claim === undefined || claim.take(asking),
     rewriteHead(headers, status) {
-      [record.losses, record.relayMode, record.http.statusCode] = [losses, sending.relayMode, status];
+      [record.losses, record.relayMode, record.http.statusCode] = [losses, ready.relayMode, status];
       record.served = group;
       return record.groups.length === 1 ? headers : renewHeaders(exchange, headers, group);
     },
@@ -179,21 +199,34 @@ async function begin(
     cancel = abort;
   };
   const resendCount = group.attempts.length;
-  const sent = { ...sending, ...outgoing, losses, group, respond: held, resendCount, retryDelayMs, onStarted };
-  const ended = sendWithFreshRetry(exchange, sent)
-    .then((result) => {
-      const error = findError(result, held, route, index);
-      lease.end(outcomeOf(result, error));
-      if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
-        rooms.health.coolDown(key, rooms.clock.nowMs() + result.retryAfterMs);
-      }
-      return { result, error };
-    })
-    // Only where it was not ended above.
-    .finally(() => lease.end({ code: "internal" }));
+  const sent = { ...ready, losses, group, respond: held, resendCount, retryDelayMs, onStarted };
+  const ended = follow(exchange, sendWithFreshRetry(exchange, sent), held, route, index, lease);
   const one = { index, group, held, ended, cancel: (why: SidecarError) => cancel(why) };
-  claim.enter(one);
+  claim?.enter(one);
   return one;
+}
+
+/** The end of a try, of which the target's health hears. */
+async function follow(
+  { rooms }: Exchange,
+  sent: Promise<AttemptResult>,
+  held: HeldResponder,
+  route: Route,
+  index: number,
+  lease: Lease,
+): Promise<{ result: AttemptResult; error: SidecarError | undefined }> {
+  try {
+    const result = await sent;
+    const error = findError(result, held, route, index);
+    lease.end(outcomeOf(result, error));
+    if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
+      rooms.health.coolDown(keyAt(route, index), rooms.clock.nowMs() + result.retryAfterMs);
+    }
+    return { result, error };
+  } finally {
+    // Only where it was not ended above.
+    lease.end({ code: "internal" });
+  }
 }
 
 /** The same, and beside it another one at the next target where policy hedges and the first says nothing for too long. */
@@ -298,10 +331,11 @@ function findError({ end }: AttemptResult, held: HeldResponder, route: Route, in
   if (!held.isHeld || end.kind === "client_aborted") return undefined;
   if (end.kind !== "complete") return end.error;
   const choices = end.observation?.response?.choices ?? [];
-  const isFiltered =
-    choices.length > 0 && choices.every(({ finishReason }) => finishReason?.unified === "content_filter");
+  if (choices.length === 0 || choices.some(({ finishReason }) => finishReason?.unified !== "content_filter")) {
+    return undefined;
+  }
   const isHelped = route.candidates.slice(index + 1).some(({ when }) => when?.has("content_filtered") === true);
-  return isFiltered && isHelped
+  return isHelped
     ? new SidecarError("content_filtered", "the provider's filter ended the answer before any content")
     : undefined;
 }

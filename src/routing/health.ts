@@ -175,7 +175,7 @@ class TargetHealth implements Health {
     return turn;
   }
 
-  /** The target, made where it is new, as the one used last. */
+  /** The target, made where it is new, as the one used last; while there is room for twice as many, their order does not matter. */
   #touch(key: string): Target {
     let target = this.#targets.get(key);
     if (target === undefined) {
@@ -197,6 +197,7 @@ class TargetHealth implements Health {
         budget: new RollingRetryBudget(this.#clock),
       };
     } else {
+      if (this.#targets.size <= maxTargets / 2) return target;
       this.#targets.delete(key);
     }
     this.#targets.set(key, target);
