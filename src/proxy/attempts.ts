@@ -2,28 +2,18 @@
 // Invariant: at most one answer reaches the client; every try is in the record, and what replaced what is told.
 
 import { SidecarError } from "../errors.ts";
-import type { AttemptGroup, AttemptReason, Replaced } from "../record/index.ts";
-import { type Candidate, decideNext, type FallbackReason, findNext, type Lease, reasonOf } from "../routing/index.ts";
-import { answerHeaders } from "./answer.ts";
+import type { AttemptGroup, Replaced } from "../record/index.ts";
+import { type Candidate, decideNext, findNext, reasonOf } from "../routing/index.ts";
 import type { AttemptResult } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
-import { Claim, raceHedged, superseded, type Try } from "./hedge.ts";
-import { HeldResponder } from "./held-responder.ts";
-import type { Outgoing } from "./outgoing.ts";
-import { noteFailure, noteSkipped, openGroup, settleGroup } from "./recording.ts";
+import { Claim, raceHedged, type Try } from "./hedge.ts";
+import type { HeldResponder } from "./held-responder.ts";
+import { beginTry, keyAt, type Stop } from "./held-try.ts";
+import { noteFailure, noteSkipped, settleGroup } from "./recording.ts";
 import type { RelayEnd } from "./relay.ts";
 import type { Route } from "./route.ts";
-import { placeFor, prepare, type Sending, sendWithFreshRetry, settle } from "./sending.ts";
-
-/** One target on the way. */
-interface Stop {
-  index: number;
-  /** What it stands in for. */
-  replaces: Replaced | undefined;
-  /** What brought the call here; undefined at the first. */
-  reason: FallbackReason | undefined;
-}
+import { placeFor, type Sending, settle } from "./sending.ts";
 
 /** A target that did not answer the client. */
 interface Failure {
@@ -71,7 +61,7 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
   let latest: { error: SidecarError; end: RelayEnd; held: HeldResponder } | undefined;
   for (let triesHere = 1; ; triesHere += 1) {
     const claim = route.hedge === undefined ? undefined : new Claim();
-    const beginning = begin(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
+    const beginning = beginTry(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
     const begun = beginning instanceof Promise ? await beginning : beginning;
     if (begun instanceof SidecarError) {
       if (group === undefined) return passOver(exchange, route, stop, begun);
@@ -126,109 +116,6 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
   }
 }
 
-/** What a try is part of. */
-interface Beginning {
-  /** Of the tries before it at the same target. */
-  group: AttemptGroup | undefined;
-  retryDelayMs: number | undefined;
-  /** Undefined: nobody is asked beside it. */
-  claim: Claim | undefined;
-  reason: AttemptReason | undefined;
-}
-
-/**
- * Sends once, the answer held; an error where nothing was sent: the breaker is open, or a fallback or retry cannot be signed. A promise
- * only where the address or credential must be waited for.
- * @throws SidecarError where the very first send cannot be signed, which is the client's to hear
- */
-function begin(
-  exchange: Exchange,
-  route: Route,
-  stop: Stop,
-  sending: Sending,
-  beginning: Beginning,
-): Try | SidecarError | Promise<Try | SidecarError> {
-  const key = keyAt(route, stop.index);
-  const lease = exchange.rooms.health.open(key, route.breaker);
-  if (lease === undefined) return new SidecarError("upstream_overloaded", `the breaker of ${key} is open`);
-  const fail = (error: unknown): SidecarError => {
-    lease.end({ code: error instanceof SidecarError ? error.code : "internal" });
-    const isFirst = beginning.group === undefined && stop.replaces === undefined;
-    if (error instanceof SidecarError && !isFirst) return error;
-    throw error;
-  };
-  const proceed = (outgoing: Outgoing): Try | SidecarError => {
-    if (beginning.claim?.isTaken !== true)
-      return start(exchange, route, stop, { ...sending, ...outgoing }, beginning, lease);
-    lease.end({ code: "superseded" });
-    return superseded();
-  };
-  let prepared: Outgoing | Promise<Outgoing>;
-  try {
-    prepared = prepare(exchange, sending);
-  } catch (error) {
-    return fail(error);
-  }
-  return prepared instanceof Promise ? prepared.then(proceed, fail) : proceed(prepared);
-}
-
-/** A try whose address and credential are at hand. */
-function start(
-  exchange: Exchange,
-  route: Route,
-  { index, replaces }: Stop,
-  ready: Sending & Outgoing,
-  { group: known, retryDelayMs, claim, reason }: Beginning,
-  lease: Lease,
-): Try {
-  const { inbound, record } = exchange;
-  const group = known ?? openGroup(exchange, ready.target, ready.address, replaces, reason);
-  // This answer's own: what another one of the same request lost is none of it.
-  const losses = [...ready.losses];
-  [record.losses, record.relayMode] = [losses, ready.relayMode];
-  const held = new HeldResponder(inbound.respond, {
-    mayPass: (asking) => claim === undefined || claim.take(asking),
-    rewriteHead(headers, status) {
-      [record.losses, record.relayMode, record.http.statusCode] = [losses, ready.relayMode, status];
-      record.served = group;
-      return record.groups.length === 1 ? headers : renewHeaders(exchange, headers, group);
-    },
-  });
-  let cancel: Try["cancel"] = () => undefined;
-  const onStarted = (abort: Try["cancel"]): void => {
-    cancel = abort;
-  };
-  const resendCount = group.attempts.length;
-  const sent = { ...ready, losses, group, respond: held, resendCount, retryDelayMs, onStarted };
-  const ended = follow(exchange, sendWithFreshRetry(exchange, sent), held, route, index, lease);
-  const one = { index, group, held, ended, cancel: (why: SidecarError) => cancel(why) };
-  claim?.enter(one);
-  return one;
-}
-
-/** The end of a try, of which the target's health hears. */
-async function follow(
-  { rooms }: Exchange,
-  sent: Promise<AttemptResult>,
-  held: HeldResponder,
-  route: Route,
-  index: number,
-  lease: Lease,
-): Promise<{ result: AttemptResult; error: SidecarError | undefined }> {
-  try {
-    const result = await sent;
-    const error = findError(result, held, route, index);
-    lease.end(outcomeOf(result, error));
-    if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
-      rooms.health.coolDown(keyAt(route, index), rooms.clock.nowMs() + result.retryAfterMs);
-    }
-    return { result, error };
-  } finally {
-    // Only where it was not ended above.
-    lease.end({ code: "internal" });
-  }
-}
-
 /** The same, and beside it another one at the next target where policy hedges and the first says nothing for too long. */
 async function withHedge(
   exchange: Exchange,
@@ -249,7 +136,7 @@ async function withHedge(
     own.enter();
     try {
       const sending = await placeFor(exchange, call, target);
-      const begun = await begin(exchange, route, stop, sending, {
+      const begun = await beginTry(exchange, route, stop, sending, {
         group: undefined,
         retryDelayMs: undefined,
         claim,
@@ -270,10 +157,6 @@ async function withHedge(
   // Each of the two came back to our own time.
   if (raced.hedged !== undefined) own.leave();
   return raced;
-}
-
-function keyAt({ candidates }: Route, index: number): string {
-  return (candidates[index] as Candidate).key;
 }
 
 /** A target that was not tried: it cannot take the call without loss, or cannot be asked now (its breaker, its credential). */
@@ -326,29 +209,6 @@ function name(route: Route, index: number, reason: string): Replaced {
   return { provider, model, reason };
 }
 
-/** What keeps this answer from the client; undefined where the client has it, or is to have it. */
-function findError({ end }: AttemptResult, held: HeldResponder, route: Route, index: number): SidecarError | undefined {
-  if (!held.isHeld || end.kind === "client_aborted") return undefined;
-  if (end.kind !== "complete") return end.error;
-  const choices = end.observation?.response?.choices ?? [];
-  if (choices.length === 0 || choices.some(({ finishReason }) => finishReason?.unified !== "content_filter")) {
-    return undefined;
-  }
-  const isHelped = route.candidates.slice(index + 1).some(({ when }) => when?.has("content_filtered") === true);
-  return isHelped
-    ? new SidecarError("content_filtered", "the provider's filter ended the answer before any content")
-    : undefined;
-}
-
-function outcomeOf(
-  { end, attempt }: AttemptResult,
-  error: SidecarError | undefined,
-): { code?: SidecarError["code"]; latencyMs?: number } {
-  const code = (error ?? end.error)?.code;
-  const latencyMs = attempt.firstByteMs;
-  return { ...(code === undefined ? {} : { code }), ...(latencyMs === undefined ? {} : { latencyMs }) };
-}
-
 /** Nothing is left to try: the client gets the first error, and what was tried. */
 function answerFailure({ record }: Exchange, { error, held, group }: Failure): void {
   if (group !== undefined) record.served = group;
@@ -357,20 +217,6 @@ function answerFailure({ record }: Exchange, { error, held, group }: Failure): v
   noteFailure(record, error);
   record.end = "error";
   held.release();
-}
-
-/** The head with Outrider's own headers as they are now. */
-function renewHeaders({ record, trace }: Exchange, headers: string[], group: AttemptGroup | undefined): string[] {
-  const theirs = headers.filter((_, at) => !isRenewed(headers[at - (at % 2)] as string));
-  return [...theirs, ...answerHeaders(record, trace.traceresponse, group)];
-}
-
-/** What the attempt itself knew best stays: its cost, and its error. */
-function isRenewed(name: string): boolean {
-  return (
-    name === "traceresponse" ||
-    (name.startsWith("x-outrider-") && name !== "x-outrider-cost" && name !== "x-outrider-error")
-  );
 }
 
 /** Waits; false: the client went away meanwhile. */

@@ -75,11 +75,18 @@ class CpuLoad {
 }
 
 /** Requests a second of each subject's CPU time, medians; `cost`: the share that the second loses, the median of all pairs of rounds. */
+export interface Comparison {
+  plain: number;
+  other: number;
+  cost: number;
+}
+
+/** Two subjects under the same requests, in turn. Throws on a wrong answer. */
 export async function compareCpuThroughput(
   [plain, other]: readonly [Running, Running],
   one: CpuCase,
   { warmUpMs, roundMs, rounds }: CpuEffort,
-): Promise<{ plain: number; other: number; cost: number }> {
+): Promise<Comparison> {
   const loads = [new CpuLoad(plain, one), new CpuLoad(other, one)] as const;
   for (const load of loads) await load.run(warmUpMs);
   const figures: [number[], number[]] = [[], []];

@@ -1,0 +1,214 @@
+// Room proxy: one try at a target of a plan: its breaker asked, its request sent, its answer held until it is certain that the client has it.
+// Invariant: the target's health hears of every end, once; a held answer goes out with the losses of its own request and no other's.
+
+import type { Loss } from "../canonical/index.ts";
+import { SidecarError } from "../errors.ts";
+import type { AttemptGroup, AttemptReason, Replaced } from "../record/index.ts";
+import { type Candidate, type FallbackReason, type Lease, reasonOf } from "../routing/index.ts";
+import { answerHeaders } from "./answer.ts";
+import type { AttemptResult } from "./attempt.ts";
+import type { Exchange } from "./exchange.ts";
+import { type Claim, superseded, type Try } from "./hedge.ts";
+import { type Gate, HeldResponder } from "./held-responder.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { openGroup } from "./recording.ts";
+import type { Route } from "./route.ts";
+import { prepare, type Sending, sendWithFreshRetry } from "./sending.ts";
+
+/** One target on the way of a call. */
+export interface Stop {
+  index: number;
+  /** What it stands in for. */
+  replaces: Replaced | undefined;
+  /** What brought the call here; undefined at the first. */
+  reason: FallbackReason | undefined;
+}
+
+/** What a try is part of. */
+export interface Beginning {
+  /** Of the tries before it at the same target. */
+  group: AttemptGroup | undefined;
+  retryDelayMs: number | undefined;
+  /** Undefined: nobody is asked beside it. */
+  claim: Claim | undefined;
+  reason: AttemptReason | undefined;
+}
+
+/**
+ * Sends once, the answer held; an error where nothing was sent: the breaker is open, or a fallback or retry cannot be signed. A promise
+ * only where the address or credential must be waited for.
+ * @throws SidecarError where the very first send cannot be signed, which is the client's to hear
+ */
+export function beginTry(
+  exchange: Exchange,
+  route: Route,
+  stop: Stop,
+  sending: Sending,
+  beginning: Beginning,
+): Try | SidecarError | Promise<Try | SidecarError> {
+  if (beginning.claim?.isTaken === true) return superseded();
+  const key = keyAt(route, stop.index);
+  const lease = exchange.rooms.health.open(key, route.breaker);
+  if (lease === undefined) return new SidecarError("upstream_overloaded", `the breaker of ${key} is open`);
+  let prepared: Outgoing | Promise<Outgoing>;
+  try {
+    prepared = prepare(exchange, sending);
+  } catch (error) {
+    return giveUp(error, stop, beginning, lease);
+  }
+  if (!(prepared instanceof Promise)) return start(exchange, route, stop, sending, prepared, beginning, lease);
+  return prepared.then(
+    (outgoing) => {
+      if (beginning.claim?.isTaken !== true) return start(exchange, route, stop, sending, outgoing, beginning, lease);
+      lease.end({ code: "superseded" });
+      return superseded();
+    },
+    (error: unknown) => giveUp(error, stop, beginning, lease),
+  );
+}
+
+/** A request that could not be made ready. @throws what it was, where it is the very first */
+function giveUp(error: unknown, { replaces }: Stop, { group }: Beginning, lease: Lease): SidecarError {
+  lease.end({ code: error instanceof SidecarError ? error.code : "internal" });
+  if (error instanceof SidecarError && (group !== undefined || replaces !== undefined)) return error;
+  throw error;
+}
+
+/** A try whose address and credential are at hand. */
+function start(
+  exchange: Exchange,
+  route: Route,
+  { index, replaces }: Stop,
+  sending: Sending,
+  outgoing: Outgoing,
+  { group: known, retryDelayMs, claim, reason }: Beginning,
+  lease: Lease,
+): Try {
+  const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
+  const one = new HeldTry(exchange, index, group, sending, claim);
+  const { held, losses, onStarted } = one;
+  const resendCount = group.attempts.length;
+  const sent = { ...sending, ...outgoing, losses, group, respond: held, resendCount, retryDelayMs, onStarted };
+  one.ended = follow(exchange, sendWithFreshRetry(exchange, sent), held, route, index, lease);
+  claim?.enter(one);
+  return one;
+}
+
+/** A try under way, and the gate before its answer. */
+class HeldTry implements Try, Gate {
+  readonly index: number;
+  readonly group: AttemptGroup;
+  readonly held: HeldResponder;
+  /** This answer's own: what another one of the same request lost is none of it. */
+  readonly losses: Loss[];
+  /** Set as soon as it is sent. */
+  declare ended: Try["ended"];
+  readonly #exchange: Exchange;
+  readonly #relayMode: Sending["relayMode"];
+  readonly #claim: Claim | undefined;
+  #abort: ((reason: SidecarError) => void) | undefined;
+
+  constructor(
+    exchange: Exchange,
+    index: number,
+    group: AttemptGroup,
+    { losses, relayMode }: Sending,
+    claim: Claim | undefined,
+  ) {
+    this.index = index;
+    this.group = group;
+    this.losses = [...losses];
+    this.held = new HeldResponder(exchange.inbound.respond, this);
+    this.#exchange = exchange;
+    this.#relayMode = relayMode;
+    this.#claim = claim;
+    exchange.record.losses = this.losses;
+    exchange.record.relayMode = relayMode;
+  }
+
+  readonly onStarted = (abort: (reason: SidecarError) => void): void => {
+    this.#abort = abort;
+  };
+
+  cancel(reason: SidecarError): void {
+    this.#abort?.(reason);
+  }
+
+  mayPass(held: HeldResponder): boolean {
+    return this.#claim === undefined || this.#claim.take(held);
+  }
+
+  rewriteHead(rawHeaders: string[], status: number): string[] {
+    const { record } = this.#exchange;
+    record.losses = this.losses;
+    record.relayMode = this.#relayMode;
+    record.http.statusCode = status;
+    record.served = this.group;
+    return record.groups.length === 1 ? rawHeaders : renewHeaders(this.#exchange, rawHeaders, this.group);
+  }
+}
+
+/** The end of a try, of which the target's health hears. */
+async function follow(
+  { rooms }: Exchange,
+  sent: Promise<AttemptResult>,
+  held: HeldResponder,
+  route: Route,
+  index: number,
+  lease: Lease,
+): Promise<{ result: AttemptResult; error: SidecarError | undefined }> {
+  try {
+    const result = await sent;
+    const error = findError(result, held, route, index);
+    lease.end(outcomeOf(result, error));
+    if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
+      rooms.health.coolDown(keyAt(route, index), rooms.clock.nowMs() + result.retryAfterMs);
+    }
+    return { result, error };
+  } finally {
+    // Only where it was not ended above.
+    lease.end({ code: "internal" });
+  }
+}
+
+/** What keeps this answer from the client; undefined where the client has it, or is to have it. */
+function findError({ end }: AttemptResult, held: HeldResponder, route: Route, index: number): SidecarError | undefined {
+  if (!held.isHeld || end.kind === "client_aborted") return undefined;
+  if (end.kind !== "complete") return end.error;
+  const choices = end.observation?.response?.choices ?? [];
+  if (choices.length === 0 || choices.some(({ finishReason }) => finishReason?.unified !== "content_filter")) {
+    return undefined;
+  }
+  const isHelped = route.candidates.slice(index + 1).some(({ when }) => when?.has("content_filtered") === true);
+  return isHelped
+    ? new SidecarError("content_filtered", "the provider's filter ended the answer before any content")
+    : undefined;
+}
+
+function outcomeOf(
+  { end, attempt }: AttemptResult,
+  error: SidecarError | undefined,
+): { code?: SidecarError["code"]; latencyMs?: number } {
+  const code = (error ?? end.error)?.code;
+  const latencyMs = attempt.firstByteMs;
+  return { ...(code === undefined ? {} : { code }), ...(latencyMs === undefined ? {} : { latencyMs }) };
+}
+
+/** The head with Outrider's own headers as they are now. */
+function renewHeaders({ record, trace }: Exchange, headers: string[], group: AttemptGroup | undefined): string[] {
+  const theirs = headers.filter((_, at) => !isRenewed(headers[at - (at % 2)] as string));
+  return [...theirs, ...answerHeaders(record, trace.traceresponse, group)];
+}
+
+/** What the attempt itself knew best stays: its cost, and its error. */
+function isRenewed(name: string): boolean {
+  return (
+    name === "traceresponse" ||
+    (name.startsWith("x-outrider-") && name !== "x-outrider-cost" && name !== "x-outrider-error")
+  );
+}
+
+/** What the health of the target at this place is kept by. */
+export function keyAt({ candidates }: Route, index: number): string {
+  return (candidates[index] as Candidate).key;
+}
