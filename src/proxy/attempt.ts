@@ -43,7 +43,7 @@ export interface AttemptRequest {
   /** A kept-alive connection died under the send before. */
   freshConnection: boolean;
   /** Given what ends it before its time. */
-  onStarted?: (abort: (reason: SidecarError) => void) => void;
+  onStarted?: ((abort: (reason: SidecarError) => void) => void) | undefined;
   /** How long it was waited for. */
   retryDelayMs?: number | undefined;
   /** In the provider's dialect. */
@@ -268,6 +268,14 @@ class AttemptRelaySettings implements RelaySettings {
     if (this.streamRequested) this.#group.timeToFirstChunkMs = atMs;
     // Sound and the like: the first of it is content.
     if (!this.#isRead) this.#held?.release();
+  }
+
+  onWhole(status: number, { providerError, response }: Observation): void {
+    if (this.#held?.isHeld !== true || status >= 300 || providerError !== undefined) return;
+    // Another target may answer what a filter ended.
+    const isFiltered =
+      response?.choices.some(({ finishReason }) => finishReason?.unified === "content_filter") === true;
+    if (!isFiltered) this.#held.release();
   }
 
   #noteOutput(atMs: number): void {

@@ -86,7 +86,8 @@ function start(
 ): Try {
   const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
   const one = new HeldTry(exchange, index, group, sending, claim);
-  const { held, losses, onStarted } = one;
+  const { held, losses } = one;
+  const onStarted = claim === undefined ? undefined : (abort: (reason: SidecarError) => void) => one.enable(abort);
   const resendCount = group.attempts.length;
   const sent = { ...sending, ...outgoing, losses, group, respond: held, resendCount, retryDelayMs, onStarted };
   one.ended = follow(exchange, sendWithFreshRetry(exchange, sent), held, route, index, lease);
@@ -126,9 +127,10 @@ class HeldTry implements Try, Gate {
     exchange.record.relayMode = relayMode;
   }
 
-  readonly onStarted = (abort: (reason: SidecarError) => void): void => {
+  /** `abort` ends it before its time. */
+  enable(abort: (reason: SidecarError) => void): void {
     this.#abort = abort;
-  };
+  }
 
   cancel(reason: SidecarError): void {
     this.#abort?.(reason);

@@ -63,6 +63,8 @@ export interface RelaySettings {
   costTrailer(observation: Observation): string | undefined;
   /** Right before the first chunk is passed; by then it is known whether an observer reads the answer. */
   onFirstChunk(atMs: number): void;
+  /** The whole answer is at hand and read, and nothing of it was passed yet. */
+  onWhole(status: number, observation: Observation): void;
   noteHead(status: number, rawHeaders: string[]): void;
   /** What of the answer the client does not get. */
   noteLosses(losses: Loss[]): void;
@@ -165,7 +167,10 @@ export class Relay implements UpstreamHandler {
       observer.observeChunk(chunk, this.#settings.sinceStartMs());
       const concluded = observer.finish();
       if (concluded instanceof Promise) this.#pendingObservation = concluded;
-      else this.#observation = concluded;
+      else {
+        this.#observation = concluded;
+        this.#settings.onWhole((this.#head as Head).status, concluded);
+      }
       this.#observer = undefined;
       this.#commit(false);
       this.#write(chunk);

@@ -1,7 +1,6 @@
 // Bench: requests a second of a subject's own CPU time, whatever else the machine does, of two subjects in turn.
 // Invariant: a round is so many whole passes through the exchanges, so that both subjects answer the same mix.
 import { Connection } from "./client.ts";
-import { takeMedian } from "./measures.ts";
 import { readCpuSeconds, type Running } from "./processes.ts";
 
 const connections = 16;
@@ -74,11 +73,10 @@ class CpuLoad {
   }
 }
 
-/** Requests a second of each subject's CPU time, medians; `cost`: the share that the second loses, the median of all pairs of rounds. */
-export interface Comparison {
-  plain: number;
-  other: number;
-  cost: number;
+/** Requests a second of CPU time, by round, of each of two subjects. */
+export interface Rounds {
+  plain: number[];
+  other: number[];
 }
 
 /** Two subjects under the same requests, in turn. Throws on a wrong answer. */
@@ -86,16 +84,30 @@ export async function compareCpuThroughput(
   [plain, other]: readonly [Running, Running],
   one: CpuCase,
   { warmUpMs, roundMs, rounds }: CpuEffort,
-): Promise<Comparison> {
-  const loads = [new CpuLoad(plain, one), new CpuLoad(other, one)] as const;
-  for (const load of loads) await load.run(warmUpMs);
-  const figures: [number[], number[]] = [[], []];
+): Promise<Rounds> {
+  const loads = { plain: new CpuLoad(plain, one), other: new CpuLoad(other, one) };
+  await loads.plain.run(warmUpMs);
+  await loads.other.run(warmUpMs);
+  const figures: Rounds = { plain: [], other: [] };
   for (let round = 0; round < rounds; round++) {
     // What the first of a pair leaves behind must not always meet the same one.
-    const order = round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const);
+    const order = round % 2 === 0 ? (["plain", "other"] as const) : (["other", "plain"] as const);
     for (const which of order) figures[which].push(await loads[which].run(roundMs));
   }
-  for (const load of loads) load.close();
-  const cost = 1 - takeMedian(figures[1].map((figure, round) => figure / (figures[0][round] as number)));
-  return { plain: takeMedian(figures[0]), other: takeMedian(figures[1]), cost };
+  loads.plain.close();
+  loads.other.close();
+  return figures;
+}
+
+/** Of a hundred rounds the tenth best: whatever else the machine does makes a round worse, never better. */
+function takeUndisturbed(rounds: readonly number[]): number {
+  const sorted = rounds.toSorted((a, b) => b - a);
+  return sorted[Math.floor(sorted.length / 10)] ?? 0;
+}
+
+/** What each subject does when nothing disturbs it, and the share that the other loses. */
+export function summariseRounds(figures: readonly Rounds[]): { plain: number; other: number; cost: number } {
+  const plain = takeUndisturbed(figures.flatMap((each) => each.plain));
+  const other = takeUndisturbed(figures.flatMap((each) => each.other));
+  return { plain, other, cost: 1 - other / plain };
 }

@@ -143,6 +143,10 @@ class Settings implements RelaySettings {
     return undefined;
   }
 
+  onWhole(): void {
+    // Nothing is held back here.
+  }
+
   onFirstChunk(): void {
     // Nobody asks when.
   }

@@ -38,6 +38,8 @@ export interface ItemDecoder {
   complete(event: JsonObject, events: StreamEvent[]): boolean;
   /** A text delta, or (`isWhole`) the whole text so far. */
   append(event: JsonObject, slot: string, text: unknown, events: StreamEvent[], isWhole?: true): boolean;
+  /** An item has this id. */
+  isAnnounced(id: string): boolean;
   /** More text of the part that grew last. */
   appendMore(text: string, events: StreamEvent[]): void;
   /** A content part as it began or came whole. */
@@ -117,6 +119,10 @@ class StreamedItems implements ItemDecoder {
     part.told += news.length;
     this.#growing = part;
     return true;
+  }
+
+  isAnnounced(id: string): boolean {
+    return this.#byId.has(id);
   }
 
   appendMore(text: string, events: StreamEvent[]): void {

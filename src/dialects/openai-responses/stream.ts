@@ -86,6 +86,8 @@ class ResponseStreamDecoder implements EventDecoder {
 
   pushRepeated(raw: Buffer): StreamEvent[] | undefined {
     if (!this.#repetition.matches(raw)) return undefined;
+    const itemId = this.#repetition.valueOf("item_id");
+    if (itemId === "" || (typeof itemId === "string" && this.#items.isAnnounced(itemId))) return undefined;
     const number = this.#repetition.valueOf("sequence_number");
     if (typeof number === "number" && number > 0) {
       // Perhaps the very same event once more.
@@ -117,6 +119,9 @@ class ResponseStreamDecoder implements EventDecoder {
     for (const name of ["sequence_number", "obfuscation"]) {
       if (body[name] !== undefined) slots.push({ name, value: body[name] });
     }
+    // GitHub Copilot states another id in each event of an item (recorded); the place decides then, which stays the same.
+    const { item_id: itemId } = body;
+    if (typeof itemId === "string" && !this.#items.isAnnounced(itemId)) slots.push({ name: "item_id", value: itemId });
     this.#repetition.learn(raw, slots);
   }
 
