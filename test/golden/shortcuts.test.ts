@@ -5,6 +5,7 @@ import {
   createFrameDecoder,
   type Dialect,
   findDialect,
+  type Frame,
   type Framing,
   type Operation,
 } from "../../src/dialects/index.ts";
@@ -139,5 +140,86 @@ describe("an answer whose content nobody keeps", () => {
         expect(facts, `${recording.id}, ${count} of ${frames.length} frames`).toEqual(whole);
       }
     }
+  });
+});
+
+describe("what no recording has", () => {
+  const openStream = (
+    id: Parameters<typeof findDialect>[0],
+    path: string,
+  ): { dialect: Dialect; operation: Operation } => {
+    const dialect = findDialect(id);
+    const operation = dialect.match("POST", path);
+    if (operation === undefined) throw new Error(`no call at ${path}`);
+    return { dialect, operation };
+  };
+  const toFrames = (events: readonly Record<string, unknown>[]): Frame[] =>
+    events.map((event) => {
+      const data = JSON.stringify(event);
+      return { data, raw: Buffer.from(`data: ${data}\n\n`) };
+    });
+  const foldWith = (detail: "facts" | "whole", events: readonly Record<string, unknown>[]): unknown => {
+    const { dialect, operation } = openStream("openai-responses", "/v1/responses");
+    const decoder = dialect.eventDecoder(operation, detail);
+    const fold = createFold({ keepContent: false });
+    for (const frame of toFrames(events)) for (const event of decoder.push(frame)) fold.push(event);
+    for (const event of decoder.end()) fold.push(event);
+    const { choices: _parts, ...facts } = fold.result();
+    return { ...facts, characters: fold.outputCharacters, unrecognized: fold.unrecognizedEvents, ended: fold.ended };
+  };
+  const item = { type: "message", id: "m", role: "assistant" };
+  const at = { item_id: "m", output_index: 0, content_index: 0 };
+  const created = { type: "response.created", response: { id: "r", model: "gpt-5" } };
+  const added = { type: "response.output_item.added", output_index: 0, item: { ...item, content: [] } };
+  const partAdded = { type: "response.content_part.added", ...at, part: { type: "output_text", text: "" } };
+  const delta = { type: "response.output_text.delta", ...at, delta: "hi" };
+  const done = (text: string): Record<string, unknown> => ({
+    type: "response.output_item.done",
+    output_index: 0,
+    item: { ...item, content: [{ type: "output_text", text }] },
+  });
+  const completed = { type: "response.completed", response: { id: "r", status: "completed" } };
+
+  it.each([
+    { name: "an end that names no model", events: [created, added, delta, done("hi"), completed] },
+    { name: "a text that comes whole alone", events: [created, added, partAdded, done("all at once"), completed] },
+    {
+      name: "a whole text that is longer than its deltas",
+      events: [created, added, delta, done("hi there"), completed],
+    },
+    { name: "a beginning without a response", events: [{ type: "response.created" }] },
+    {
+      name: "a text that only its own end brings",
+      events: [created, added, partAdded, { type: "response.output_text.done", ...at, text: "alone" }],
+    },
+  ])("has the same facts with its content and without: $name", ({ events }) => {
+    expect(foldWith("facts", events)).toEqual(foldWith("whole", events));
+  });
+
+  it.each([
+    { id: "openai-chat", path: "/v1/chat/completions", name: "reasoning under two names", deltas: ["a", "b"] },
+  ] as const)("is told as without the shortcut: $name", ({ id, path, deltas }) => {
+    const { dialect, operation } = openStream(id, path);
+    const [short, long] = [dialect.eventDecoder(operation), dialect.eventDecoder(operation)];
+    const frames = ["a", ...deltas].map((reasoning) => ({
+      choices: [{ index: 0, delta: { reasoning_content: "a", reasoning } }],
+    }));
+    for (const frame of toFrames(frames)) {
+      expect(short.pushRepeated?.(frame.raw) ?? short.push(frame)).toEqual(long.push(frame));
+    }
+  });
+
+  it("does not take a line of blanks for a blank line", () => {
+    const { dialect, operation } = openStream("anthropic-messages", "/v1/messages");
+    const decoder = dialect.eventDecoder(operation);
+    const text = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}';
+    decoder.push({ data: '{"type":"message_start","message":{}}', raw: Buffer.alloc(0) });
+    decoder.push({
+      data: '{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
+      raw: Buffer.alloc(0),
+    });
+    decoder.push({ data: text, raw: Buffer.from(`data: ${text}\n\n`) });
+    expect(decoder.pushRepeated?.(Buffer.from(`data: ${text}  \n\n`))).toHaveLength(1);
+    expect(decoder.pushRepeated?.(Buffer.from(`data: ${text}\n \n`))).toBeUndefined();
   });
 });

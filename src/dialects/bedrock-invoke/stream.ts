@@ -27,7 +27,7 @@ const maxNameLength = 64;
 
 /** Reads one family's events; undefined for what it cannot read. */
 interface FamilyDecoder {
-  push(event: JsonObject, isFiltered: boolean, raw: Buffer): StreamEvent[] | undefined;
+  push(event: JsonObject, isFiltered: boolean, raw: Buffer | undefined): StreamEvent[] | undefined;
   pushRepeated?(raw: Buffer): StreamEvent[] | undefined;
   end(isLast: boolean): StreamEvent[];
 }
@@ -56,8 +56,10 @@ class InvokeEventDecoder implements EventDecoder {
     const events: StreamEvent[] = [];
     if (facts !== undefined) events.push({ type: "response_start", ...ownExtensions(facts) });
     if (Object.keys(body).length > 0) {
+      // What Amazon adds would be told once only.
+      const raw = body === chunk ? bytes : undefined;
       this.#family ??= chooseFamily(body, this.#operation, this.#detail);
-      events.push(...(this.#family.push(body, isIntervened(facts), bytes) ?? [unrecognized(frame.event ?? "chunk")]));
+      events.push(...(this.#family.push(body, isIntervened(facts), raw) ?? [unrecognized(frame.event ?? "chunk")]));
     }
     if (metrics === undefined) return this.#withMetrics(events);
     this.#metrics = metrics;

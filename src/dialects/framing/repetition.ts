@@ -146,12 +146,23 @@ function isSame(learned: Buffer, from: number, to: number, raw: Buffer, at: numb
 function isSameButBlanks(learned: Buffer, from: number, raw: Buffer, at: number): boolean {
   let mine = from;
   let theirs = at;
+  let isInLine = true;
   for (;;) {
-    while (mine < learned.length && learned[mine] === blank) mine++;
-    while (theirs < raw.length && raw[theirs] === blank) theirs++;
+    // A line of blanks is no blank line.
+    if (isInLine) {
+      mine = skipBlanks(learned, mine);
+      theirs = skipBlanks(raw, theirs);
+    }
     if (mine === learned.length || theirs === raw.length) return mine === learned.length && theirs === raw.length;
+    if (learned[mine] === lineFeed) isInLine = false;
     if (learned[mine++] !== raw[theirs++]) return false;
   }
+}
+
+function skipBlanks(bytes: Buffer, from: number): number {
+  let at = from;
+  while (at < bytes.length && bytes[at] === blank) at++;
+  return at;
 }
 
 function parseString(text: string): string | undefined {

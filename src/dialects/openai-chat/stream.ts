@@ -81,6 +81,8 @@ class ChatStreamDecoder implements ObjectDecoder {
     for (const key in delta) {
       const value = delta[key];
       if (key === "content" || key === "reasoning_content" || key === "reasoning") {
+        // Two that say the same: which of them speaks is the decoder's to know.
+        if (value === told.text && name !== undefined) return;
         if (value === told.text) name = key;
         else if (value !== null && value !== "") return;
       } else if (key === "tool_calls" && isArgumentsAlone(value)) name = "arguments";

@@ -38,6 +38,8 @@ export interface ItemDecoder {
   complete(event: JsonObject, events: StreamEvent[]): boolean;
   /** A text delta, or (`isWhole`) the whole text so far. */
   append(event: JsonObject, slot: string, text: unknown, events: StreamEvent[], isWhole?: true): boolean;
+  /** Some text was told. */
+  readonly hasText: boolean;
   /** An item has this id. */
   isAnnounced(id: string): boolean;
   /** More text of the part that grew last. */
@@ -81,6 +83,10 @@ class StreamedItems implements ItemDecoder {
 
   get partCount(): number {
     return this.#told;
+  }
+
+  get hasText(): boolean {
+    return this.#growing !== undefined && this.#growing.told > 0;
   }
 
   get nextPart(): number {
@@ -247,8 +253,8 @@ class StreamedItems implements ItemDecoder {
   #tell(state: ItemState, wire: unknown, events: StreamEvent[]): void {
     state.isWhole = true;
     state.draft = undefined;
-    // Of facts, what was said and thought is told by its deltas.
-    if (this.#detail === "facts" && state.parts.size > 0 && isSpoken(state.type)) return;
+    // Of facts, what was said and thought is told when all its characters are.
+    if (this.#detail === "facts" && isSpoken(state.type) && isAllTold(state, wire)) return;
     const parts = decodeItem(wire);
     const spare = spareStates(state, parts);
     for (const item of parts) {
@@ -305,6 +311,23 @@ function isTextual(kind: unknown): boolean {
 
 function isSpoken(type: string): boolean {
   return type === "message" || type === "reasoning";
+}
+
+/** Some text was told, and the whole item has as many characters and no more parts. */
+function isAllTold({ parts }: ItemState, wire: unknown): boolean {
+  if (!isJsonObject(wire)) return false;
+  let told = 0;
+  for (const part of parts.values()) told += part.told;
+  let [characters, count] = [0, 0];
+  for (const list of [wire["content"], wire["summary"]]) {
+    for (const part of Array.isArray(list) ? (list as unknown[]) : []) {
+      const text = isJsonObject(part) ? (part["text"] ?? part["refusal"]) : undefined;
+      if (typeof text !== "string") return false;
+      characters += text.length;
+      count += 1;
+    }
+  }
+  return told > 0 && characters === told && count <= parts.size;
 }
 
 function withoutText(part: JsonObject): JsonObject {

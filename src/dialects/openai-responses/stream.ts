@@ -128,8 +128,7 @@ class ResponseStreamDecoder implements EventDecoder {
   end(): StreamEvent[] {
     const events: StreamEvent[] = [];
     if (this.#hasEnded) return events;
-    const begun = this.#unread === undefined ? undefined : parseObject(this.#unread);
-    if (begun !== undefined) this.#begin(begun, events);
+    this.#readBeginning(events);
     this.#hasEnded = true;
     this.#items.close(events);
     if (this.#response !== undefined) this.#tellHead(this.#response, events);
@@ -141,7 +140,14 @@ class ResponseStreamDecoder implements EventDecoder {
       this.#unread = data;
       return true;
     }
-    return this.#items.partCount > 0 && restating.test(data);
+    return this.#items.hasText && restating.test(data);
+  }
+
+  #readBeginning(events: StreamEvent[]): void {
+    if (this.#unread === undefined) return;
+    const body = parseObject(this.#unread);
+    this.#unread = undefined;
+    if (body === undefined || !this.#begin(body, events)) events.push(unrecognized("response.created"));
   }
 
   #isRepeated(number: unknown, data: string): boolean {
@@ -241,6 +247,8 @@ class ResponseStreamDecoder implements EventDecoder {
   #finish(body: JsonObject, events: StreamEvent[]): boolean {
     const { response } = body;
     if (!isJsonObject(response)) return false;
+    const namesItself = filledText(response["id"]) !== undefined && filledText(response["model"]) !== undefined;
+    if (!namesItself) this.#readBeginning(events);
     this.#hasEnded = true;
     this.#lastData = undefined;
     this.#id = filledText(response["id"]) ?? this.#id;
