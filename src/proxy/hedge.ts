@@ -66,7 +66,6 @@ export async function raceHedged(
   first.ended.then(letGo, () => undefined);
   const second = await startSecond();
   if (second === undefined) return { counts: first, hedged: undefined };
-  claim.enter(second);
   const finish = async (one: Try): Promise<boolean> => {
     const { result, error } = await one.ended;
     if (error === undefined && claim.take(one.held)) return true;

@@ -34,11 +34,6 @@ export class HeldResponder implements Responder {
     return this.#state === "held";
   }
 
-  /** Of the answer held; undefined before its head, and after it was let go. */
-  get status(): number | undefined {
-    return this.#head?.status;
-  }
-
   /** A whole answer is here, to be had by the client or not. */
   get isWhole(): boolean {
     return this.#head !== undefined && this.#end?.type === "clean";

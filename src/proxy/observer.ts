@@ -68,7 +68,7 @@ export interface Observer {
   readonly overflowed: boolean;
   /** The client has the beginning of a frame without its end. */
   readonly midFrame: boolean;
-  /** The next byte of the stream begins a frame, and no frame has been larger than a chunk may be to be passed uncut. */
+  /** The next byte of the stream begins a frame as any other: not the first one, and none after one that was too large. */
   readonly isFresh: boolean;
   /** Takes a chunk, and when it came. It may be read later, but before anything is asked. */
   observeChunk(chunk: Buffer, atMs: number): void;

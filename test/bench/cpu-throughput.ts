@@ -99,7 +99,7 @@ export async function compareCpuThroughput(
   return figures;
 }
 
-/** Of a hundred rounds the tenth best: whatever else the machine does makes a round worse, never better. */
+/** The 90th percentile: whatever else the machine does makes a round worse, never better. */
 function takeUndisturbed(rounds: readonly number[]): number {
   const sorted = rounds.toSorted((a, b) => b - a);
   return sorted[Math.floor(sorted.length / 10)] ?? 0;

@@ -127,7 +127,7 @@ export async function waitUntilListening(running: Running, timeoutMs = 10_000): 
 // Linux tells CPU time in 1/100 s in user space on every architecture Node runs on.
 const ticksPerSecond = 100;
 
-/** CPU seconds of a process since it started, all threads, user and system; exact where the kernel has it so. Undefined without /proc. */
+/** CPU seconds of a process, user and system: where the kernel tells it exactly, of the threads that live now; else of all, to 0.01 s. Undefined without /proc. */
 export function readCpuSeconds(pid: number): number | undefined {
   try {
     return readExactCpuSeconds(pid) ?? readCpuTicks(pid) / ticksPerSecond;

@@ -9,7 +9,8 @@ import {
   type Framing,
   type Operation,
 } from "../../src/dialects/index.ts";
-import { createObserver, type Observation } from "../../src/proxy/observer.ts";
+import type { Observation } from "../../src/proxy/observer.ts";
+import { observeAnswer } from "../support/answer-observer.ts";
 import { jsonBody, loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
 
 const dialects = {
@@ -57,20 +58,7 @@ function cutFrames({ recording, framing }: Answer): Buffer[] {
 }
 
 async function observe(answer: Answer, chunks: readonly Buffer[], keepContent: boolean): Promise<Observation> {
-  const { dialect, operation, framing } = answer;
-  const observer = createObserver({
-    dialect,
-    operation,
-    framing,
-    status: 200,
-    header: () => undefined,
-    contentEncoding: undefined,
-    keepContent,
-    maxBodyBytes: 100_000_000,
-    onOutput: () => undefined,
-    translation: undefined,
-    isAwaited: () => false,
-  });
+  const observer = observeAnswer(answer, { keepContent, isAwaited: false });
   for (const chunk of chunks) observer.observeChunk(chunk, 0);
   observer.observeFrames(observer.endFrames(), 0);
   return observer.finish();
@@ -207,6 +195,34 @@ describe("what no recording has", () => {
     for (const frame of toFrames(frames)) {
       expect(short.pushRepeated?.(frame.raw) ?? short.push(frame)).toEqual(long.push(frame));
     }
+  });
+
+  it("tells what Amazon adds to each of Claude's events on Bedrock", () => {
+    const { dialect, operation } = openStream(
+      "bedrock-invoke",
+      "/model/anthropic.claude-sonnet-4/invoke-with-response-stream",
+    );
+    const decoder = dialect.eventDecoder(operation);
+    const fold = createFold({ keepContent: true });
+    const delta = {
+      type: "content_block_delta",
+      index: 0,
+      delta: { type: "text_delta", text: "a" },
+      "amazon-bedrock-trace": { list: [1] },
+    };
+    const chunks = [
+      { type: "message_start", message: { content: [] } },
+      { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+      delta,
+      delta,
+      delta,
+    ];
+    for (const chunk of chunks) {
+      const data = JSON.stringify({ bytes: Buffer.from(JSON.stringify(chunk)).toString("base64") });
+      for (const event of decoder.push({ event: "chunk", data, raw: Buffer.from(data) })) fold.push(event);
+    }
+    expect(fold.result().extensions).toEqual({ "bedrock-invoke": { "amazon-bedrock-trace": { list: [1, 1, 1] } } });
+    expect(fold.outputCharacters).toBe(3);
   });
 
   it("does not take a line of blanks for a blank line", () => {

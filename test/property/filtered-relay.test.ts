@@ -6,7 +6,8 @@ import { createFrameDecoder, createUsageFrameFilter, type Frame } from "../../sr
 import type { SidecarError } from "../../src/errors.ts";
 import type { Observation } from "../../src/proxy/observer.ts";
 import { loadRecordings, responseBytes } from "../support/recordings.ts";
-import { type Ending, formatStreamError, openObserver, type Reading, relayStream } from "../support/relay-stage.ts";
+import type { Reading } from "../support/answer-observer.ts";
+import { type Ending, formatStreamError, openObserver, relayStream } from "../support/relay-stage.ts";
 
 const seed = Number(process.env["OUTRIDER_SEED"] ?? Date.now() % 2 ** 31);
 console.log(`OUTRIDER_SEED=${seed}`);

@@ -2,12 +2,13 @@
 // The answer is an event stream of an openai-chat call from which Outrider's own usage frame is to be taken.
 import { createUsageFrameFilter, type Frame, findDialect, type UsageFrameFilter } from "../../src/dialects/index.ts";
 import { SidecarError } from "../../src/errors.ts";
-import { createObserver, type Observer } from "../../src/proxy/observer.ts";
+import type { Observer } from "../../src/proxy/observer.ts";
 import { OwnTime } from "../../src/proxy/own-time.ts";
 import { Relay, type RelayEnd, type RelaySettings } from "../../src/proxy/relay.ts";
 import type { UpstreamControl } from "../../src/proxy/upstream.ts";
 import type { Responder } from "../../src/proxy/wire.ts";
 import type { WireAttempt } from "../../src/record/index.ts";
+import { observeAnswer, type Reading } from "./answer-observer.ts";
 
 const dialect = findDialect("openai-chat");
 const operation = dialect.match("POST", "/v1/chat/completions");
@@ -63,27 +64,9 @@ class Client implements Responder {
   }
 }
 
-/** How the observer reads: keeping content or not, at once or in batches. */
-export interface Reading {
-  keepContent: boolean;
-  isAwaited: boolean;
-}
-
 /** The observer as the relay has it. */
-export function openObserver({ keepContent, isAwaited }: Reading): Observer {
-  return createObserver({
-    dialect: call.dialect,
-    operation: call.operation,
-    status: 200,
-    framing: "sse",
-    header: () => undefined,
-    contentEncoding: undefined,
-    keepContent,
-    maxBodyBytes: 100_000_000,
-    onOutput: () => undefined,
-    translation: undefined,
-    isAwaited: () => isAwaited,
-  });
+export function openObserver(reading: Reading): Observer {
+  return observeAnswer({ ...call, framing: "sse" }, reading);
 }
 
 class Settings implements RelaySettings {
