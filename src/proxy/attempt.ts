@@ -6,16 +6,18 @@ import type { Loss } from "../canonical/index.ts";
 import type { Dialect, Operation } from "../dialects/index.ts";
 import { createUsageFrameFilter, type Frame, type Framing, type UsageFrameFilter } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
-import type { UpstreamAddress } from "../providers/index.ts";
-import type { AttemptGroup, WireAttempt } from "../record/index.ts";
+import type { AttemptGroup, ExchangeRecord, WireAttempt } from "../record/index.ts";
 import { readRetryAfter } from "../routing/index.ts";
 import { answerHeaders, formatCost, formatError } from "./answer.ts";
 import { classifyAnswer } from "./classification.ts";
 import type { Exchange } from "./exchange.ts";
 import { findHeader, toUpstreamHeaders } from "./headers.ts";
 import { HeldResponder } from "./held-responder.ts";
+import type { Destination } from "./ingress.ts";
 import { createObserver, type Observation, type Observer } from "./observer.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { OwnTime } from "./own-time.ts";
+import type { Target } from "./placement.ts";
 import { mayPropagate } from "./propagation.ts";
 import { type Head, Relay, type RelayEnd, type RelaySettings } from "./relay.ts";
 import { priceObservation, redactQuery } from "./recording.ts";
@@ -30,27 +32,35 @@ const slowClientTimeoutMs = 60_000;
 
 export interface AttemptRequest {
   group: AttemptGroup;
-  address: UpstreamAddress;
-  /** The client's headers with the right credential in them. */
-  headers: string[];
-  body: Buffer | Readable | undefined;
-  heldCredential: boolean;
-  usageRequested: boolean;
+  sending: Sending;
+  outgoing: Outgoing;
   /** What the answer is written to. */
   respond: Responder | HeldResponder;
   /** 0 for the first send to this target. */
   resendCount: number;
-  /** A kept-alive connection died under the send before. */
-  freshConnection: boolean;
   /** Given what ends it before its time. */
-  onStarted?: ((abort: (reason: SidecarError) => void) => void) | undefined;
+  onStarted: ((abort: (reason: SidecarError) => void) => void) | undefined;
   /** How long it was waited for. */
-  retryDelayMs?: number | undefined;
+  retryDelayMs: number | undefined;
+  /** Of the request; what the client does not get of the answer is added. */
+  losses: Loss[];
+}
+
+/** What is sent to one provider. */
+export interface Sending {
+  target: Pick<Target, "provider" | "model">;
+  /** With the path and query for that provider. */
+  destination: Destination;
+  body: Buffer | Readable | undefined;
+  /** The body has no content coding any more, though the client's headers name one. */
+  contentDecoded: boolean;
+  usageRequested: boolean;
   /** In the provider's dialect. */
   call: { dialect: Dialect; operation: Operation } | undefined;
   translated: TranslatedCall | undefined;
-  /** What of the request did not go out as it came; what the client does not get of the answer is added. */
+  /** What of the request did not go out as it came. */
   losses: Loss[];
+  relayMode: NonNullable<ExchangeRecord["relayMode"]>;
 }
 
 /** How an attempt ended. */
@@ -61,37 +71,47 @@ export interface AttemptResult {
   retryAfterMs: number | undefined;
 }
 
-/** Sends and relays; resolves with the end, never rejects. */
-export async function sendAttempt(exchange: Exchange, request: AttemptRequest): Promise<AttemptResult> {
+/** Sends and relays; resolves with the end. `isFresh`: a kept-alive connection died under the send before. */
+export async function sendAttempt(
+  exchange: Exchange,
+  request: AttemptRequest,
+  isFresh: boolean,
+): Promise<AttemptResult> {
   const { rooms, inbound, own } = exchange;
   const { clock, options } = rooms;
   const { timeouts } = exchange.policy;
-  const { group } = request;
-  const attempt = openAttempt(exchange, request);
+  const { group, sending, outgoing, resendCount, retryDelayMs } = request;
+  const attempt = openAttempt(exchange, {
+    group,
+    address: outgoing.address,
+    body: sending.body,
+    resendCount: resendCount + (isFresh ? 1 : 0),
+    retryDelayMs,
+  });
   const { traceparent, tracestate } = exchange.trace.openAttempt(group, attempt);
   const settings = new AttemptRelaySettings(exchange, request, attempt);
-  const isRewritten = settings.isFiltered || request.translated !== undefined;
-  const headers = toUpstreamHeaders(request.headers, isRewritten ? "identity" : undefined);
+  const isRewritten = settings.isFiltered || sending.translated !== undefined;
+  const headers = toUpstreamHeaders(outgoing.headers, isRewritten ? "identity" : undefined);
   const propagate = exchange.policy.telemetry.propagate ?? options.telemetry.propagate;
   if (mayPropagate(propagate, group.serverAddress)) {
     headers.push("traceparent", traceparent);
     if (tracestate !== undefined) headers.push("tracestate", tracestate);
   }
-  const body = uploadOf(exchange, request, attempt, headers);
+  const body = uploadOf(exchange, sending, attempt, headers);
   exchange.record.overheadMs ??= { request: own.spentMs(), total: 0 };
 
   const relay =
     settings.translation === undefined ? new Relay(settings) : new TranslatedRelay(settings, settings.translation);
   const control = rooms.upstream.send(
     {
-      origin: request.address.origin,
-      path: request.address.path,
+      origin: outgoing.address.origin,
+      path: outgoing.address.path,
       method: inbound.method,
       headers,
       body,
       firstByteTimeoutMs: timeouts.firstByteMs,
       idleTimeoutMs: timeouts.idleMs,
-      freshConnection: request.freshConnection,
+      freshConnection: isFresh,
     },
     relay,
   );
@@ -117,7 +137,7 @@ export async function sendAttempt(exchange: Exchange, request: AttemptRequest): 
 /** The body to send; one that is streamed through is counted, and keeps the length that the client announced. */
 function uploadOf(
   { inbound, record }: Exchange,
-  { body }: AttemptRequest,
+  { body }: Sending,
   attempt: WireAttempt,
   headers: string[],
 ): Buffer | Readable | undefined {
@@ -135,7 +155,7 @@ class AttemptRelaySettings implements RelaySettings {
   readonly respond: Responder;
   readonly attempt: WireAttempt;
   readonly own: OwnTime;
-  readonly call: AttemptRequest["call"];
+  readonly call: Sending["call"];
   readonly streamRequested: boolean;
   readonly heldCredential: boolean;
   readonly requestId: string;
@@ -159,24 +179,24 @@ class AttemptRelaySettings implements RelaySettings {
 
   constructor(exchange: Exchange, request: AttemptRequest, attempt: WireAttempt) {
     const { inbound, own, record, rooms } = exchange;
+    const { call, translated, usageRequested } = request.sending;
     this.respond = request.respond;
     this.#held = request.respond instanceof HeldResponder ? request.respond : undefined;
     this.attempt = attempt;
     this.own = own;
-    this.call = request.call;
+    this.call = call;
     this.streamRequested = record.stream;
-    this.heldCredential = request.heldCredential;
+    this.heldCredential = request.outgoing.heldCredential;
     this.requestId = record.id;
     this.trailersWanted =
-      request.call !== undefined && inbound.protocolVersion !== "1.0" && takesTrailers(inbound.header("te"));
-    this.translation =
-      request.translated === undefined ? undefined : new TranslatedAnswer(request.translated, record.id);
-    this.clientDialect = request.translated?.client ?? request.call?.dialect;
+      call !== undefined && inbound.protocolVersion !== "1.0" && takesTrailers(inbound.header("te"));
+    this.translation = translated === undefined ? undefined : new TranslatedAnswer(translated, record.id);
+    this.clientDialect = translated?.client ?? call?.dialect;
     this.startedMs = rooms.clock.nowMs();
     this.#exchange = exchange;
     this.#group = request.group;
     this.#losses = request.losses;
-    this.#filter = request.usageRequested ? createUsageFrameFilter() : undefined;
+    this.#filter = usageRequested ? createUsageFrameFilter() : undefined;
   }
 
   /** Ends the attempt where a stream says nothing for so long. */
@@ -233,7 +253,7 @@ class AttemptRelaySettings implements RelaySettings {
   createObserver({ status, rawHeaders, contentEncoding }: Head, framing: Framing | undefined): Observer {
     this.#isRead = true;
     const { limits } = this.#exchange.rooms.options;
-    const { dialect, operation } = this.call as NonNullable<AttemptRequest["call"]>;
+    const { dialect, operation } = this.call as NonNullable<Sending["call"]>;
     return createObserver({
       dialect,
       operation,
@@ -295,7 +315,7 @@ export function openAttempt(
     body,
     resendCount,
     retryDelayMs,
-  }: Pick<AttemptRequest, "group" | "address" | "body" | "resendCount" | "retryDelayMs">,
+  }: Pick<AttemptRequest, "group" | "resendCount" | "retryDelayMs"> & Pick<Sending, "body"> & Pick<Outgoing, "address">,
 ): WireAttempt {
   const attempt: WireAttempt = {
     reason: resendCount === 0 ? group.reason : "retry",

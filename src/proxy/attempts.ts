@@ -4,7 +4,7 @@
 import { SidecarError } from "../errors.ts";
 import type { AttemptGroup, Replaced } from "../record/index.ts";
 import { type Candidate, decideNext, findNext, reasonOf } from "../routing/index.ts";
-import type { AttemptResult } from "./attempt.ts";
+import type { AttemptResult, Sending } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
 import { Claim, raceHedged, type Try } from "./hedge.ts";
@@ -13,7 +13,7 @@ import { beginTry, keyAt, type Stop } from "./held-try.ts";
 import { noteFailure, noteSkipped, settleGroup } from "./recording.ts";
 import type { RelayEnd } from "./relay.ts";
 import type { Route } from "./route.ts";
-import { placeFor, type Sending, settle } from "./sending.ts";
+import { placeFor, settle } from "./sending.ts";
 
 /** A target that did not answer the client. */
 interface Failure {
@@ -70,10 +70,10 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
       return failAt(route, stop, { error, held: latest?.held, group }, followAfter(exchange, route, stop.index, error));
     }
     latest?.held.drop();
-    const { counts, hedged } =
-      route.hedge === undefined || claim === undefined
-        ? { counts: begun, hedged: undefined }
-        : await withHedge(exchange, call, route, begun, claim, route.hedge.afterMs);
+    const raced =
+      claim === undefined ? undefined : await withHedge(exchange, call, route, begun, claim, route.hedge?.afterMs ?? 0);
+    const counts = raced?.counts ?? begun;
+    const hedged = raced?.hedged;
     group = counts.group;
     const { result, error } = await counts.ended;
     if (error === undefined) {

@@ -6,14 +6,14 @@ import { SidecarError } from "../errors.ts";
 import type { AttemptGroup, AttemptReason, Replaced } from "../record/index.ts";
 import { type Candidate, type FallbackReason, type Lease, reasonOf } from "../routing/index.ts";
 import { answerHeaders } from "./answer.ts";
-import type { AttemptResult } from "./attempt.ts";
+import type { AttemptResult, Sending } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Claim, superseded, type Try } from "./hedge.ts";
 import { type Gate, HeldResponder } from "./held-responder.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { openGroup } from "./recording.ts";
 import type { Route } from "./route.ts";
-import { prepare, type Sending, sendWithFreshRetry } from "./sending.ts";
+import { prepare, sendWithFreshRetry } from "./sending.ts";
 
 /** One target on the way of a call. */
 export interface Stop {
@@ -45,7 +45,7 @@ export function beginTry(
   stop: Stop,
   sending: Sending,
   beginning: Beginning,
-): Try | SidecarError | Promise<Try | SidecarError> {
+): HeldTry | SidecarError | Promise<HeldTry | SidecarError> {
   if (beginning.claim?.isTaken === true) return superseded();
   const key = keyAt(route, stop.index);
   const lease = exchange.rooms.health.open(key, route.breaker);
@@ -83,48 +83,93 @@ function start(
   outgoing: Outgoing,
   { group: known, retryDelayMs, claim, reason }: Beginning,
   lease: Lease,
-): Try {
+): HeldTry {
   const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
-  const one = new HeldTry(exchange, index, group, sending, claim);
-  const { held, losses } = one;
-  const onStarted = claim === undefined ? undefined : (abort: (reason: SidecarError) => void) => one.enable(abort);
-  const resendCount = group.attempts.length;
-  const sent = { ...sending, ...outgoing, losses, group, respond: held, resendCount, retryDelayMs, onStarted };
-  one.ended = follow(exchange, sendWithFreshRetry(exchange, sent), held, route, index, lease);
+  const one = new HeldTry(exchange, route, index, group, sending, claim, lease);
+  one.sent = sendWithFreshRetry(exchange, {
+    group,
+    sending,
+    outgoing,
+    respond: one.held,
+    resendCount: group.attempts.length,
+    onStarted: claim === undefined ? undefined : (abort) => one.enable(abort),
+    retryDelayMs,
+    losses: one.losses,
+  });
   claim?.enter(one);
   return one;
 }
 
 /** A try under way, and the gate before its answer. */
-class HeldTry implements Try, Gate {
+export class HeldTry implements Try, Gate {
   readonly index: number;
   readonly group: AttemptGroup;
   readonly held: HeldResponder;
   /** This answer's own: what another one of the same request lost is none of it. */
   readonly losses: Loss[];
-  /** Set as soon as it is sent. */
-  declare ended: Try["ended"];
+  /** Set as soon as it is sent; `conclude` wants what it gives. */
+  declare sent: Promise<AttemptResult>;
   readonly #exchange: Exchange;
+  readonly #route: Route;
   readonly #relayMode: Sending["relayMode"];
   readonly #claim: Claim | undefined;
+  readonly #lease: Lease;
+  #ended: Try["ended"] | undefined;
   #abort: ((reason: SidecarError) => void) | undefined;
 
   constructor(
     exchange: Exchange,
+    route: Route,
     index: number,
     group: AttemptGroup,
     { losses, relayMode }: Sending,
     claim: Claim | undefined,
+    lease: Lease,
   ) {
     this.index = index;
     this.group = group;
     this.losses = [...losses];
     this.held = new HeldResponder(exchange.inbound.respond, this);
     this.#exchange = exchange;
+    this.#route = route;
     this.#relayMode = relayMode;
     this.#claim = claim;
+    this.#lease = lease;
     exchange.record.losses = this.losses;
     exchange.record.relayMode = relayMode;
+  }
+
+  /** Its end, for those who wait beside others; the same promise each time. */
+  get ended(): Try["ended"] {
+    return (this.#ended ??= this.#await());
+  }
+
+  async #await(): Try["ended"] {
+    try {
+      const result = await this.sent;
+      return { result, error: this.conclude(result) };
+    } catch (cause) {
+      this.fail();
+      throw cause;
+    }
+  }
+
+  /** It came to its end, of which the target's health hears; gives what keeps the answer from the client. */
+  conclude(result: AttemptResult): SidecarError | undefined {
+    const route = this.#route;
+    const { index } = this;
+    const error = findError(result, this.held, route, index);
+    this.#lease.end({ code: (error ?? result.end.error)?.code, latencyMs: result.attempt.firstByteMs });
+    if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
+      const { health, clock } = this.#exchange.rooms;
+      health.coolDown(keyAt(route, index), clock.nowMs() + result.retryAfterMs);
+    }
+    return error;
+  }
+
+  /** It came to no end of its own. */
+  fail(): void {
+    this.#lease.end({ code: "internal" });
   }
 
   /** `abort` ends it before its time. */
@@ -150,29 +195,6 @@ class HeldTry implements Try, Gate {
   }
 }
 
-/** The end of a try, of which the target's health hears. */
-async function follow(
-  { rooms }: Exchange,
-  sent: Promise<AttemptResult>,
-  held: HeldResponder,
-  route: Route,
-  index: number,
-  lease: Lease,
-): Promise<{ result: AttemptResult; error: SidecarError | undefined }> {
-  try {
-    const result = await sent;
-    const error = findError(result, held, route, index);
-    lease.end(outcomeOf(result, error));
-    if (error !== undefined && result.retryAfterMs !== undefined && reasonOf(error.code) === "rate_limited") {
-      rooms.health.coolDown(keyAt(route, index), rooms.clock.nowMs() + result.retryAfterMs);
-    }
-    return { result, error };
-  } finally {
-    // Only where it was not ended above.
-    lease.end({ code: "internal" });
-  }
-}
-
 /** What keeps this answer from the client; undefined where the client has it, or is to have it. */
 function findError({ end }: AttemptResult, held: HeldResponder, route: Route, index: number): SidecarError | undefined {
   if (!held.isHeld || end.kind === "client_aborted") return undefined;
@@ -185,15 +207,6 @@ function findError({ end }: AttemptResult, held: HeldResponder, route: Route, in
   return isHelped
     ? new SidecarError("content_filtered", "the provider's filter ended the answer before any content")
     : undefined;
-}
-
-function outcomeOf(
-  { end, attempt }: AttemptResult,
-  error: SidecarError | undefined,
-): { code?: SidecarError["code"]; latencyMs?: number } {
-  const code = (error ?? end.error)?.code;
-  const latencyMs = attempt.firstByteMs;
-  return { ...(code === undefined ? {} : { code }), ...(latencyMs === undefined ? {} : { latencyMs }) };
 }
 
 /** The head with Outrider's own headers as they are now. */

@@ -1,21 +1,11 @@
 // Room proxy: the targets that policy has for one call, in the order in which they may be tried, each known and payable.
 // Invariant: facts in, targets out; what was left out is told with its reason, never silently.
 
-import { createHash } from "node:crypto";
-
-import { estimateInputTokens, estimateTokens, type InferenceRequest } from "../canonical/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { Replaced } from "../record/index.ts";
-import type {
-  BreakerSettings,
-  CallFacts,
-  CallNeeds,
-  Candidate,
-  Plan,
-  RetrySettings,
-  Routing,
-} from "../routing/index.ts";
+import type { BreakerSettings, Candidate, Plan, RetrySettings, Routing } from "../routing/index.ts";
 import type { Call } from "./call.ts";
+import { ReadFacts } from "./call-facts.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Destination } from "./ingress.ts";
 import { canPay, chooseTarget, type Target } from "./placement.ts";
@@ -44,7 +34,7 @@ export function planRoute(exchange: Exchange, call: Call, routing: Routing): Rou
   if (call.json === undefined) {
     refuseAlias(routing, call.destination, call.request?.model ?? call.destination.call.operation.model);
   }
-  const plan = call.json === undefined ? undefined : routing.plan(readFacts(exchange, call), rooms.health);
+  const plan = call.json === undefined ? undefined : routing.plan(new ReadFacts(exchange, call), rooms.health);
   if (plan === undefined) {
     const target = goWhereNamed(exchange, call);
     return {
@@ -111,55 +101,4 @@ function resolveTarget(
   const chosen = !isAddressed || model !== (request?.model ?? destination.call.operation.model);
   const dialect = provider.dialects.find((id) => id === candidate.dialect);
   return { provider, model, chosen, ...(dialect === undefined ? {} : { dialect }) };
-}
-
-function readFacts({ record, fallbackOff }: Exchange, call: Call): CallFacts {
-  const { destination, request, json } = call;
-  const { dialect, operation } = destination.call;
-  let whole: InferenceRequest | undefined;
-  const readWhole = (): InferenceRequest | undefined => (whole ??= call.readWhole());
-  return {
-    model: request?.model ?? operation.model,
-    provider: destination.provider.id,
-    bare: destination.bare,
-    dialect: dialect.id,
-    operation: operation.name ?? operation.kind,
-    ...(record.app === undefined ? {} : { app: record.app }),
-    tags: record.tags,
-    allowsFallback: !fallbackOff,
-    affinityKey(by) {
-      for (const source of by) {
-        const key =
-          source === "session"
-            ? record.session
-            : source === "conversation"
-              ? request?.conversationId
-              : digestPrefix(readWhole());
-        if (key !== undefined) return key;
-      }
-      return undefined;
-    },
-    needs: () => readNeeds(readWhole()),
-    // JSON is not shorter than the text in it, numbers in exponent form apart: an estimate may be off by those.
-    mostTokens: () => estimateTokens(json?.content.length ?? 0) + (request?.maxOutputTokens ?? 0),
-  };
-}
-
-/** What stays the same from turn to turn of a conversation: model, instructions, tools, the first message of the user. */
-function digestPrefix(request: InferenceRequest | undefined): string | undefined {
-  if (request === undefined) return undefined;
-  const opening = request.messages.slice(0, request.messages.findIndex(({ role }) => role === "user") + 1);
-  const stable = JSON.stringify([request.model, request.systemInstructions, request.tools, opening]);
-  return createHash("sha256").update(stable).digest("base64url");
-}
-
-function readNeeds(request: InferenceRequest | undefined): CallNeeds {
-  if (request === undefined) return { contextTokens: 0, tools: false, images: false, structuredOutput: false };
-  const parts = request.messages.flatMap((message) => message.parts);
-  return {
-    contextTokens: estimateInputTokens(request) + (request.maxOutputTokens ?? 0),
-    tools: (request.tools?.length ?? 0) > 0,
-    images: parts.some((part) => "modality" in part && part.modality === "image"),
-    structuredOutput: request.outputFormat !== undefined && request.outputFormat.type !== "text",
-  };
 }

@@ -1,12 +1,11 @@
 // Room proxy: a request for one provider: placed, given its address and credential, sent, settled.
 // Invariant: a signature or token is made anew for every send; a kept-alive connection that died unused costs no attempt of policy's.
 
-import type { AttemptGroup, ExchangeRecord } from "../record/index.ts";
-import { type AttemptRequest, type AttemptResult, sendAttempt } from "./attempt.ts";
+import type { AttemptGroup } from "../record/index.ts";
+import { type AttemptRequest, type AttemptResult, sendAttempt, type Sending } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
 import { omitHeader, toTranslatedHeaders } from "./headers.ts";
-import type { Destination } from "./ingress.ts";
 import { type Outgoing, prepareOutgoing } from "./outgoing.ts";
 import { type Placement, placeCall, type Target } from "./placement.ts";
 import { MediaFetch } from "./media-fetch.ts";
@@ -14,25 +13,23 @@ import type { OwnTime } from "./own-time.ts";
 import { noteFailure, openGroup, settleGroup } from "./recording.ts";
 import type { RelayEnd } from "./relay.ts";
 
-/** What is sent to one provider. */
-export interface Sending extends Pick<AttemptRequest, "body" | "usageRequested" | "call" | "translated" | "losses"> {
-  target: Pick<Target, "provider" | "model">;
-  /** With the path and query for that provider. */
-  destination: Destination;
-  /** The body has no content coding any more, though the client's headers name one. */
-  contentDecoded: boolean;
-  relayMode: NonNullable<ExchangeRecord["relayMode"]>;
-}
-
 /** One provider, one answer, whatever it is. */
 export async function sendOnce(exchange: Exchange, sending: Sending): Promise<void> {
   const { record } = exchange;
   [record.losses, record.relayMode] = [sending.losses, sending.relayMode];
   const prepared = prepare(exchange, sending);
   const outgoing = prepared instanceof Promise ? await prepared : prepared;
-  const { respond } = exchange.inbound;
   const group = openGroup(exchange, sending.target, outgoing.address);
-  const { end } = await sendWithFreshRetry(exchange, { ...sending, ...outgoing, group, respond, resendCount: 0 });
+  const { end } = await sendWithFreshRetry(exchange, {
+    group,
+    sending,
+    outgoing,
+    respond: exchange.inbound.respond,
+    resendCount: 0,
+    onStarted: undefined,
+    retryDelayMs: undefined,
+    losses: sending.losses,
+  });
   settle(exchange, group, end);
 }
 
@@ -112,14 +109,12 @@ export function prepare(exchange: Exchange, sending: Sending): Outgoing | Promis
 }
 
 /** DESIGN §2.3: one fresh connection for a kept-alive socket that died before any byte; it is no retry of policy's. */
-export async function sendWithFreshRetry(
-  exchange: Exchange,
-  request: Omit<AttemptRequest, "freshConnection">,
-): Promise<AttemptResult> {
-  const first = await sendAttempt(exchange, { ...request, freshConnection: false });
-  const isRepeatable = request.body === undefined || Buffer.isBuffer(request.body);
+export async function sendWithFreshRetry(exchange: Exchange, request: AttemptRequest): Promise<AttemptResult> {
+  const first = await sendAttempt(exchange, request, false);
+  const { body } = request.sending;
+  const isRepeatable = body === undefined || Buffer.isBuffer(body);
   if (first.end.kind !== "failed" || !first.end.staleConnection || !isRepeatable) return first;
-  return sendAttempt(exchange, { ...request, resendCount: request.resendCount + 1, freshConnection: true });
+  return sendAttempt(exchange, request, true);
 }
 
 /** The end of the exchange. @throws SidecarError where nothing reached the client */

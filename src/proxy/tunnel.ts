@@ -66,7 +66,7 @@ export async function tunnelWebSocket(exchange: Exchange, destination: Destinati
   const { headers, address, heldCredential } = await chooseCredential(exchange, destination);
   const group = openGroup(exchange, { provider, model: undefined }, address);
   if (model !== undefined) group.requestModel = model;
-  const attempt = openAttempt(exchange, { group, address, body: undefined, resendCount: 0 });
+  const attempt = openAttempt(exchange, { group, address, body: undefined, resendCount: 0, retryDelayMs: undefined });
   const { traceparent, tracestate } = exchange.trace.openAttempt(group, attempt);
   const sent = toUpstreamHeaders(headers);
   if (mayPropagate(exchange.policy.telemetry.propagate ?? rooms.options.telemetry.propagate, group.serverAddress)) {

@@ -8,7 +8,9 @@ import { RollingWindow } from "./rolling-window.ts";
 export type BreakerState = "closed" | "open" | "half_open";
 
 /** What let an attempt through; given back with its verdict. */
-export type Pass = { isProbe: false } | { isProbe: true; number: number };
+export type Pass = { readonly isProbe: false } | { readonly isProbe: true; readonly number: number };
+
+const plainPass: Pass = { isProbe: false };
 
 export class Breaker {
   /** What the failure was that opened it last. */
@@ -43,7 +45,7 @@ export class Breaker {
     this.#openForMs = settings.openForMs;
     if (this.#window?.windowMs !== settings.windowMs) this.#window = new RollingWindow(settings.windowMs);
     if (!this.admits(nowMs)) return undefined;
-    if (this.#state === "closed") return { isProbe: false };
+    if (this.#state === "closed") return plainPass;
     this.#probeStartedMs = nowMs;
     this.#probes += 1;
     return { isProbe: true, number: this.#probes };
@@ -67,8 +69,9 @@ export class Breaker {
     }
     if (state !== "closed" || verdict === "unknown" || this.#window === undefined) return;
     this.#window.add(nowMs, verdict === "failure");
+    if (verdict !== "failure") return;
     const { all, marked } = this.#window.count(nowMs);
-    if (verdict === "failure" && all >= settings.minRequests && marked >= all * settings.failureRatio) {
+    if (all >= settings.minRequests && marked >= all * settings.failureRatio) {
       this.#open(nowMs, reason, settings);
     }
   }

@@ -16,8 +16,8 @@ const newestShare = 0.2;
 
 /** How an attempt ended. `code` undefined: it succeeded. `latencyMs`: to the first byte, where there was one. */
 export interface Outcome {
-  code?: ErrorCode;
-  latencyMs?: number;
+  code?: ErrorCode | undefined;
+  latencyMs?: number | undefined;
 }
 
 /** An attempt under way at a target. */
@@ -101,32 +101,8 @@ class TargetHealth implements Health {
     if (pass === undefined) return undefined;
     target.inFlight += 1;
     target.measuredAtMs = startedMs;
-    target.budget.noteAttempt();
-    let isEnded = false;
-    return {
-      end: (outcome) => {
-        if (isEnded) return;
-        isEnded = true;
-        this.#end(target, pass, startedMs, outcome, settings);
-      },
-    };
-  }
-
-  #end(target: Target, pass: Pass, startedMs: number, { code, latencyMs }: Outcome, settings: BreakerSettings): void {
-    const nowMs = this.nowMs();
-    const verdict = judgeOutcome(code);
-    target.inFlight -= 1;
-    target.breaker.record(nowMs, pass, verdict, code === undefined ? undefined : reasonOf(code), settings);
-    // A quick refusal is no sign of a quick target; a slow failure is one of a slow target.
-    const tells = code === undefined || (verdict === "failure" && (latencyMs ?? 0) > (target.latencyMs ?? 0));
-    if (latencyMs !== undefined && tells) {
-      const previous = Number.isFinite(target.latencyMs ?? Number.NaN) ? (target.latencyMs ?? latencyMs) : latencyMs;
-      target.latencyMs = previous + newestShare * (latencyMs - previous);
-      target.measuredAtMs = nowMs;
-    } else if (verdict !== "unknown" && code !== undefined) {
-      target.latencyMs ??= Number.POSITIVE_INFINITY;
-    }
-    if (code === undefined && startedMs >= target.cooledAtMs) target.coolingUntilMs = 0;
+    target.budget.noteAttempt(startedMs);
+    return new TargetLease(this.#clock, target, pass, startedMs, settings);
   }
 
   breakerState(key: string): BreakerState {
@@ -146,6 +122,7 @@ class TargetHealth implements Health {
   }
 
   refusesNone(keys: ReadonlySet<string>): boolean {
+    if (this.#suspects.size === 0) return true;
     for (const suspect of this.#suspects) if (keys.has(suspect)) return false;
     return true;
   }
@@ -202,5 +179,43 @@ class TargetHealth implements Health {
     }
     this.#targets.set(key, target);
     return target;
+  }
+}
+
+class TargetLease implements Lease {
+  readonly #clock: Clock;
+  readonly #target: Target;
+  readonly #pass: Pass;
+  readonly #startedMs: number;
+  readonly #settings: BreakerSettings;
+  #isEnded = false;
+
+  constructor(clock: Clock, target: Target, pass: Pass, startedMs: number, settings: BreakerSettings) {
+    this.#clock = clock;
+    this.#target = target;
+    this.#pass = pass;
+    this.#startedMs = startedMs;
+    this.#settings = settings;
+  }
+
+  end({ code, latencyMs }: Outcome): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const target = this.#target;
+    const nowMs = this.#clock.nowMs();
+    const verdict = judgeOutcome(code);
+    target.inFlight -= 1;
+    const reason = code === undefined ? undefined : reasonOf(code);
+    target.breaker.record(nowMs, this.#pass, verdict, reason, this.#settings);
+    // A quick refusal is no sign of a quick target; a slow failure is one of a slow target.
+    const tells = code === undefined || (verdict === "failure" && (latencyMs ?? 0) > (target.latencyMs ?? 0));
+    if (latencyMs !== undefined && tells) {
+      const previous = Number.isFinite(target.latencyMs ?? Number.NaN) ? (target.latencyMs ?? latencyMs) : latencyMs;
+      target.latencyMs = previous + newestShare * (latencyMs - previous);
+      target.measuredAtMs = nowMs;
+    } else if (verdict !== "unknown" && code !== undefined) {
+      target.latencyMs ??= Number.POSITIVE_INFINITY;
+    }
+    if (code === undefined && this.#startedMs >= target.cooledAtMs) target.coolingUntilMs = 0;
   }
 }

@@ -26,8 +26,8 @@ export class RollingRetryBudget implements RetryBudget {
   }
 
   /** Counts an attempt, whatever it was; each retry taken is followed by one. */
-  noteAttempt(): void {
-    this.#window.add(this.#clock.nowMs(), false);
+  noteAttempt(nowMs: number): void {
+    this.#window.add(nowMs, false);
   }
 
   take(ratio: number): boolean {

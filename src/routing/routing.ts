@@ -43,8 +43,8 @@ export interface CallFacts {
   bare: boolean;
   dialect: string;
   operation: string;
-  app?: string;
-  team?: string;
+  app?: string | undefined;
+  team?: string | undefined;
   tags: Record<string, string>;
   /** What the session is known by, from the first of the sources that is there; asked only where affinity is on, then perhaps for several aliases. */
   affinityKey(by: readonly AffinitySource[]): string | undefined;

@@ -54,22 +54,31 @@ export interface Pricer {
   contextTokens(provider: PricedProvider, model: string, epochMs: number): number | undefined;
 }
 
-/** A look-up's outcome for one provider and pair of models. */
-interface CacheEntry {
+interface Found {
+  status: "exact" | "alias";
+  pricedModel: string;
+  card: RateCard;
+}
+
+/** What is known of one name at one provider. */
+interface NameEntry {
   /** Minutes since the epoch; the entry holds for this minute only. Undefined: for good. */
   minute: number | undefined;
-  found: { status: "exact" | "alias"; pricedModel: string; card: RateCard } | undefined;
+  override: Found | undefined;
+  listed: Found | undefined;
 }
 
 // Client-chosen names are keys here: bounded in number, and a longer name than any real one is not looked up.
-const maxCacheEntries = 2048;
+const maxNamesOfProvider = 512;
 const maxModelLength = 256;
 
 const missing: Price = Object.freeze({ status: "missing" });
+const nothing: NameEntry = Object.freeze({ minute: undefined, override: undefined, listed: undefined });
 
 /** `overrides` are of the options; their order decides between equally close matches. */
 export function createPricer(overrides: readonly PriceOverride[]): Pricer {
-  const cache = new BoundedMap<string, CacheEntry>(maxCacheEntries);
+  // By provider, then by name: no key is put together for a look-up. Who the providers are is the operator's choice.
+  const cache = new Map<string, BoundedMap<string, NameEntry>>();
   const cards = new WeakMap<object, RateCard>();
   let catalogue: Catalogue | undefined;
   let loading: Promise<void> | undefined;
@@ -80,47 +89,42 @@ export function createPricer(overrides: readonly PriceOverride[]): Pricer {
     return card;
   };
 
-  const lookUp = (provider: PricedProvider, names: string[], minute: number): CacheEntry => {
-    for (const name of names) {
-      const override = findOverride(overrides, provider, name);
-      if (override !== undefined) {
-        return {
-          minute: undefined,
-          found: { status: "exact", pricedModel: override.model, card: cardOf(override.price) },
-        };
-      }
+  const lookUp = (provider: PricedProvider, name: string, minute: number): NameEntry => {
+    const override = findOverride(overrides, provider, name);
+    if (override !== undefined) {
+      const { model, price } = override;
+      return {
+        minute: undefined,
+        override: { status: "exact", pricedModel: model, card: cardOf(price) },
+        listed: undefined,
+      };
     }
-    if (catalogue === undefined || provider.priceId === undefined) return { minute: undefined, found: undefined };
-    let best: CatalogueEntry | undefined;
-    for (const name of names) {
-      const entry = catalogue.find(provider.priceId, name, minute * 60_000);
-      if (entry !== undefined && (best === undefined || (best.status === "alias" && entry.status === "exact"))) {
-        best = entry;
-      }
-    }
-    if (best === undefined) return { minute: undefined, found: undefined };
-    return {
-      minute: best.changes ? minute : undefined,
-      found: { status: best.status, pricedModel: best.model, card: cardOf(best.price) },
-    };
+    const entry = provider.priceId === undefined ? undefined : catalogue?.find(provider.priceId, name, minute * 60_000);
+    if (entry === undefined) return nothing;
+    const { status, model, price, changes } = entry;
+    const listed: Found = { status, pricedModel: model, card: cardOf(price) };
+    return { minute: changes ? minute : undefined, override: undefined, listed };
   };
 
-  const find = (provider: PricedProvider, models: PricedModels, epochMs: number): CacheEntry["found"] => {
-    const { request, response } = models;
-    // The length keeps apart what would join to the same text.
-    const key = `${provider.id}\n${response?.length ?? 0}\n${response ?? ""}${request ?? ""}`;
+  const findName = (provider: PricedProvider, name: string | undefined, epochMs: number): NameEntry => {
+    if (name === undefined || name === "" || name.length > maxModelLength) return nothing;
+    let names = cache.get(provider.id);
+    if (names === undefined) cache.set(provider.id, (names = new BoundedMap(maxNamesOfProvider)));
     const minute = Math.floor(epochMs / 60_000);
-    const cached = cache.get(key);
-    if (cached !== undefined && (cached.minute === undefined || cached.minute === minute)) return cached.found;
-    const names = [response, request].filter(
-      (name, index, all): name is string =>
-        name !== undefined && name !== "" && name.length <= maxModelLength && all.indexOf(name) === index,
-    );
-    if (names.length === 0) return undefined;
-    const entry = lookUp(provider, names, minute);
-    if (key.length > 3 * maxModelLength) return entry.found;
-    cache.set(key, entry);
-    return entry.found;
+    const known = names.get(name);
+    if (known !== undefined && (known.minute === undefined || known.minute === minute)) return known;
+    const entry = lookUp(provider, name, minute);
+    names.set(name, entry);
+    return entry;
+  };
+
+  const find = (provider: PricedProvider, { request, response }: PricedModels, epochMs: number): Found | undefined => {
+    const answered = findName(provider, response, epochMs);
+    if (answered.override !== undefined) return answered.override;
+    const asked = response === request ? nothing : findName(provider, request, epochMs);
+    if (asked.override !== undefined) return asked.override;
+    const isSurer = answered.listed?.status === "exact" || asked.listed?.status !== "exact";
+    return isSurer ? (answered.listed ?? asked.listed) : asked.listed;
   };
 
   return {
@@ -142,7 +146,8 @@ export function createPricer(overrides: readonly PriceOverride[]): Pricer {
       return nanoUsd === undefined ? missing : { status: found.status, nanoUsd, pricedModel: found.pricedModel };
     },
     knows(provider, model, epochMs) {
-      return find(provider, { response: model }, epochMs) !== undefined;
+      const { override, listed } = findName(provider, model, epochMs);
+      return (override ?? listed) !== undefined;
     },
     contextTokens({ priceId }, model, epochMs) {
       if (priceId === undefined || model === "" || model.length > maxModelLength) return undefined;

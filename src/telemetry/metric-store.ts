@@ -124,6 +124,27 @@ export class LabelSet {
   }
 }
 
+/** The label sets that differ in one label, whose values come from a short list: one look-up, and no key to compose. */
+export class LabelFamily {
+  readonly #shared: Attributes;
+  readonly #label: string;
+  readonly #sets = new Map<string, LabelSet>();
+
+  constructor(shared: Attributes, label: string) {
+    this.#shared = shared;
+    this.#label = label;
+  }
+
+  with(value: string): LabelSet {
+    let set = this.#sets.get(value);
+    if (set === undefined) {
+      set = new LabelSet({ ...this.#shared, [this.#label]: value });
+      this.#sets.set(value, set);
+    }
+    return set;
+  }
+}
+
 /** Remembers label sets by a key the caller composes; forgets them all when there are too many (their series stay). */
 export class LabelCache {
   readonly #sets = new Map<string, LabelSet>();

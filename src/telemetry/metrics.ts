@@ -13,7 +13,7 @@ import {
   serverErrorType,
   formatTarget,
 } from "./attributes.ts";
-import { LabelCache, type Instrument, LabelSet, type MetricStore } from "./metric-store.ts";
+import { LabelCache, LabelFamily, type Instrument, LabelSet, type MetricStore, type Series } from "./metric-store.ts";
 import type { SemconvMode } from "./options.ts";
 import { attr, legacyAttr, metricDefinitions, own, type MetricKey } from "./semconv.ts";
 
@@ -35,6 +35,9 @@ export class ExchangeMetrics {
   readonly #settings: MetricSettings;
   readonly #labels = new LabelCache();
   readonly #calls = new Map<string, CallLabels>();
+  readonly #active = new LabelFamily({ [attr.urlScheme]: "http" }, attr.httpRequestMethod);
+  readonly #phases = new LabelFamily({}, own.overheadPhase);
+  readonly #streamEnds = new LabelFamily({}, own.streamEnd);
 
   constructor(store: MetricStore, settings: MetricSettings) {
     const define = (key: MetricKey): Instrument => store.define(metricDefinitions[key]);
@@ -46,7 +49,7 @@ export class ExchangeMetrics {
   }
 
   open(record: ExchangeRecord): void {
-    this.#active(record).of(this.instruments.activeRequests).add(1);
+    this.#activeLike(record).add(1);
   }
 
   /** One model call of an exchange that goes on. */
@@ -56,7 +59,7 @@ export class ExchangeMetrics {
   }
 
   close(record: ExchangeRecord): void {
-    this.#active(record).of(this.instruments.activeRequests).add(-1);
+    this.#activeLike(record).add(-1);
     this.#recordServer(record);
     const operation = record.operation?.name;
     for (const group of record.groups) {
@@ -73,7 +76,7 @@ export class ExchangeMetrics {
     }
     const { end } = record;
     if (record.stream && end !== undefined) {
-      this.#one(this.instruments.streamsEnded, `stream|${end}`, () => ({ [own.streamEnd]: end }));
+      this.#streamEnds.with(end).of(this.instruments.streamsEnded).add(1);
     }
   }
 
@@ -81,9 +84,8 @@ export class ExchangeMetrics {
     this.#labels.get(key, create).of(instrument).add(1);
   }
 
-  #active(record: ExchangeRecord): LabelSet {
-    const method = boundMethod(record.http.method);
-    return this.#labels.get(`active|${method}`, () => ({ [attr.httpRequestMethod]: method, [attr.urlScheme]: "http" }));
+  #activeLike({ http }: ExchangeRecord): Series {
+    return this.#active.with(boundMethod(http.method)).of(this.instruments.activeRequests);
   }
 
   #recordServer(record: ExchangeRecord): void {
@@ -110,8 +112,8 @@ export class ExchangeMetrics {
   }
 
   #overhead(phase: string, durationMs: number): void {
-    this.#labels
-      .get(`overhead|${phase}`, () => ({ [own.overheadPhase]: phase }))
+    this.#phases
+      .with(phase)
       .of(this.instruments.overhead)
       .record(durationMs / 1000);
   }
@@ -145,18 +147,19 @@ export class ExchangeMetrics {
     let labels = this.#calls.get(key);
     if (labels === undefined) {
       if (this.#calls.size >= maxCalls) this.#calls.clear();
-      const call: Attributes = { [attr.operationName]: operation, [attr.providerName]: group.providerName };
-      if (requestModel !== undefined) call[attr.requestModel] = requestModel;
-      const cost = { ...call };
+      const provider: Attributes = { [attr.providerName]: group.providerName };
+      const asked: Attributes = { [attr.operationName]: operation, ...provider };
+      if (requestModel !== undefined) asked[attr.requestModel] = requestModel;
+      const call: Attributes = { ...asked };
       if (responseModel !== undefined) call[attr.responseModel] = responseModel;
       call[attr.serverAddress] = group.serverAddress;
       call[attr.serverPort] = group.serverPort;
-      labels = new CallLabels(call, cost);
+      labels = new CallLabels(provider, asked, call);
       this.#calls.set(key, labels);
     }
     const { semconv } = this.#settings;
     const duration = (group.durationMs ?? 0) / 1000;
-    const ended = group.failure === undefined ? labels.plain : labels.with(attr.errorType, group.failure.code);
+    const ended = group.failure === undefined ? labels.plain : labels.errors.with(group.failure.code);
     if (inference && semconv !== "legacy") ended.of(this.instruments.inferenceDuration).record(duration);
     if (!inference || semconv !== "current") ended.of(this.instruments.operationDuration).record(duration);
     if (inference) {
@@ -200,7 +203,7 @@ export class ExchangeMetrics {
 
   /** The names of the conventions before September 2026, as their migration guide maps them. */
   #recordLegacy(labels: CallLabels, group: AttemptGroup): void {
-    const legacy = labels.with(legacyAttr.system, group.providerName);
+    const { legacy } = labels;
     if (group.timeToFirstChunkMs !== undefined) {
       legacy.of(this.instruments.legacyTimeToFirstChunk).record(group.timeToFirstChunkMs / 1000);
     }
@@ -210,25 +213,19 @@ export class ExchangeMetrics {
     const { inputTokens, outputTokens } = group.usage ?? {};
     const { legacyTokenUsage } = this.instruments;
     if (inputTokens !== undefined) {
-      labels.legacyTokens(group.providerName, "input").of(legacyTokenUsage).record(inputTokens);
+      labels.legacyTokens.with("input").of(legacyTokenUsage).record(inputTokens);
     }
     if (outputTokens !== undefined) {
-      labels.legacyTokens(group.providerName, "output").of(legacyTokenUsage).record(outputTokens);
+      labels.legacyTokens.with("output").of(legacyTokenUsage).record(outputTokens);
     }
   }
 
   #recordSpend(labels: CallLabels, group: AttemptGroup): void {
-    const { providerName, usageSource, cost } = group;
-    this.#one(this.instruments.usageRecords, `usage|${providerName}|${usageSource}`, () => ({
-      [attr.providerName]: providerName,
-      [own.usageSource]: usageSource,
-    }));
+    const { usageSource, cost } = group;
+    labels.sources.with(usageSource).of(this.instruments.usageRecords).add(1);
     if (cost === undefined) return;
-    this.#one(this.instruments.costLookups, `lookup|${providerName}|${cost.status}`, () => ({
-      [attr.providerName]: providerName,
-      [own.costOutcome]: cost.status,
-    }));
-    if (cost.nanoUsd !== undefined) labels.cost(cost.status).of(this.instruments.cost).add(cost.nanoUsd);
+    labels.lookups.with(cost.status).of(this.instruments.costLookups).add(1);
+    if (cost.nanoUsd !== undefined) labels.costs.with(cost.status).of(this.instruments.cost).add(cost.nanoUsd);
   }
 
   #recordFallback(replaced: Replaced, group: AttemptGroup): void {
@@ -253,38 +250,25 @@ export class ExchangeMetrics {
 /** The label sets of one kind of call, so that a call needs one look-up by its long key. */
 class CallLabels {
   readonly plain: LabelSet;
-  readonly #cost: Attributes;
-  readonly #more = new Map<string, LabelSet>();
+  readonly errors: LabelFamily;
+  readonly modalities: LabelFamily;
+  readonly costs: LabelFamily;
+  readonly sources: LabelFamily;
+  readonly lookups: LabelFamily;
+  readonly legacy: LabelSet;
+  readonly legacyTokens: LabelFamily;
 
-  constructor(call: Attributes, cost: Attributes) {
+  /** Labels of the provider alone, of what was asked of it, and of the whole call. */
+  constructor(provider: Attributes, asked: Attributes, call: Attributes) {
+    const legacy = { ...call, [legacyAttr.system]: provider[attr.providerName] };
     this.plain = new LabelSet(call);
-    this.#cost = cost;
-  }
-
-  /** The call's labels and one more; its values come from short lists. */
-  with(label: string, value: string): LabelSet {
-    const key = `${label}=${value}`;
-    let set = this.#more.get(key);
-    if (set === undefined) {
-      set = new LabelSet({ ...this.plain.attributes, [label]: value });
-      this.#more.set(key, set);
-    }
-    return set;
-  }
-
-  cost(status: string): LabelSet {
-    let set = this.#more.get(status);
-    if (set === undefined) this.#more.set(status, (set = new LabelSet({ ...this.#cost, [own.costStatus]: status })));
-    return set;
-  }
-
-  legacyTokens(system: string, type: "input" | "output"): LabelSet {
-    let set = this.#more.get(type);
-    if (set === undefined) {
-      const more = { [legacyAttr.system]: system, [legacyAttr.tokenType]: type };
-      this.#more.set(type, (set = new LabelSet({ ...this.plain.attributes, ...more })));
-    }
-    return set;
+    this.errors = new LabelFamily(call, attr.errorType);
+    this.modalities = new LabelFamily(call, attr.tokenModality);
+    this.costs = new LabelFamily(asked, own.costStatus);
+    this.sources = new LabelFamily(provider, own.usageSource);
+    this.lookups = new LabelFamily(provider, own.costOutcome);
+    this.legacy = new LabelSet(legacy);
+    this.legacyTokens = new LabelFamily(legacy, legacyAttr.tokenType);
   }
 }
 
@@ -296,7 +280,7 @@ function countByModality(
 ): void {
   if (total === undefined) return;
   const count = (modality: Modality, tokens: number): void => {
-    labels.with(attr.tokenModality, modality).of(instrument).add(tokens);
+    labels.modalities.with(modality).of(instrument).add(tokens);
   };
   if (text === undefined && image === undefined && audio === undefined) return count("unknown", total);
   if (image !== undefined && image > 0) count("image", image);
