@@ -11,6 +11,7 @@ export {
   type HeaderLookup,
   type Operation,
 } from "./dialect.ts";
+export { elideVectors } from "./vector-elision.ts";
 export { dialects, findDialect, matchDialect } from "./registry.ts";
 export { createFrameDecoder, findFraming } from "./framing/framing.ts";
 export { endsBetweenFrames, endsWithBlankLine } from "./framing/line-ends.ts";

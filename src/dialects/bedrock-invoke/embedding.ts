@@ -4,6 +4,7 @@
 
 import type { InferenceRequest, InferenceResponse, Message } from "../../canonical/index.ts";
 import { FieldReader, isJsonObject, isString, type JsonObject } from "../json/fields.ts";
+import { measureNumbers } from "../vector-elision.ts";
 import { optional, ownExtensions } from "./schema.ts";
 import { collectCounts, decodeCounts } from "./usage.ts";
 
@@ -97,6 +98,9 @@ function measureVector(value: unknown, depth: number): number | undefined {
     return typeof first === "number" ? value.length : measureVector(first, depth + 1);
   }
   if (!isJsonObject(value)) return undefined;
-  const inner = value["embedding"] ?? value["float"] ?? Object.values(value).find((member) => Array.isArray(member));
+  const elided = measureNumbers(value);
+  if (elided !== undefined) return elided;
+  const inner =
+    value["embedding"] ?? value["float"] ?? Object.values(value).find((member) => measureNumbers(member) !== undefined);
   return measureVector(inner, depth + 1);
 }

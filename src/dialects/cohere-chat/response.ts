@@ -5,6 +5,7 @@
 import type { Choice, FinishReason, InferenceResponse, Message, Part } from "../../canonical/index.ts";
 import type { AnswerDetail, Operation } from "../dialect.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { measureNumbers } from "../vector-elision.ts";
 import { decodeMessage } from "./message.ts";
 import { optional, ownExtensions, unifyFinishReason } from "./schema.ts";
 import { decodeUsage, splitMeta } from "./usage.ts";
@@ -108,8 +109,7 @@ function decodeEmbed(fields: FieldReader): InferenceResponse {
 
 /** Bits are packed eight to a number and base64 says no width, so that only plain numbers tell the length. */
 function measureVector(list: unknown): number | undefined {
-  const vector: unknown = Array.isArray(list) ? list[0] : undefined;
-  return Array.isArray(vector) ? vector.length : undefined;
+  return Array.isArray(list) ? measureNumbers(list[0]) : undefined;
 }
 
 function decodeFinish(fields: FieldReader, parts: readonly Part[]): { finishReason?: FinishReason } {

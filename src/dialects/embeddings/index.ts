@@ -17,7 +17,7 @@ export const embeddings: Dialect = {
   contentMembers: new Set([]),
   match: (method, path) => match(method, path),
   decodeRequest,
-  decodeResponse: (body) => decodeResponse(body),
+  decodeResponse: (body, _operation, detail) => decodeResponse(body, detail),
   eventDecoder: () => createStreamDecoder(),
   decodeError,
   encodeError,

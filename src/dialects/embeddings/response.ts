@@ -2,11 +2,13 @@
 // Invariant: the vectors are never kept, only their length.
 
 import { mergeRawUsage, type InferenceResponse, type Usage } from "../../canonical/index.ts";
+import type { AnswerDetail } from "../dialect.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { measureNumbers } from "../vector-elision.ts";
 import { ownExtensions } from "./schema.ts";
 
 /** Decodes a parsed answer. It has no choices. */
-export function decodeResponse(body: JsonObject): InferenceResponse {
+export function decodeResponse(body: JsonObject, detail: AnswerDetail = "whole"): InferenceResponse {
   const fields = new FieldReader(body);
   const id = fields.filledString("id");
   const model = fields.filledString("model");
@@ -19,7 +21,7 @@ export function decodeResponse(body: JsonObject): InferenceResponse {
     choices: [],
     ...(usage === undefined ? {} : { usage: decodeUsage(usage) }),
     ...(embeddingDimensions === undefined ? {} : { embeddingDimensions }),
-    ...ownExtensions(fields.rest()),
+    ...(detail === "facts" ? {} : ownExtensions(fields.rest())),
   };
 }
 
@@ -35,8 +37,7 @@ function readCount(value: unknown): number | undefined {
 
 function measureVector(item: unknown): number | undefined {
   const vector = isJsonObject(item) ? item["embedding"] : undefined;
-  if (Array.isArray(vector)) return vector.length;
-  return typeof vector === "string" ? measureBase64(vector) : undefined;
+  return typeof vector === "string" ? measureBase64(vector) : measureNumbers(vector);
 }
 
 const sampleCharacters = 88;

@@ -4,6 +4,7 @@
 import type { InferenceRequest, InferenceResponse, Message, Usage } from "../../canonical/index.ts";
 import type { Operation } from "../dialect.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { measureNumbers } from "../vector-elision.ts";
 import { decodeContent } from "./message.ts";
 import { bareModel, optional, ownExtensions, spelled } from "./schema.ts";
 import { addCounts, decodeUsage, readCount } from "./usage.ts";
@@ -89,8 +90,7 @@ function first(list: unknown): unknown {
 }
 
 function measureVector(wire: unknown): number | undefined {
-  const values = isJsonObject(wire) ? wire["values"] : wire;
-  return Array.isArray(values) ? values.length : undefined;
+  return measureNumbers(isJsonObject(wire) && Object.hasOwn(wire, "values") ? wire["values"] : wire);
 }
 
 /** Vertex's `:predict` counts the tokens of each text by itself, and the characters it bills of all (wire.md §1.9). */

@@ -5,6 +5,7 @@
 import type { FinishReason, InferenceResponse, Message } from "../../canonical/index.ts";
 import type { AnswerDetail, Operation } from "../dialect.ts";
 import { FieldReader, type JsonObject } from "../json/fields.ts";
+import { measureNumbers } from "../vector-elision.ts";
 import { decodeMessage } from "./message.ts";
 import { decodeDoneReason, optional, ownExtensions } from "./schema.ts";
 import { decodeUsage, usageMembers } from "./usage.ts";
@@ -22,7 +23,7 @@ export function decodeResponse(
   if (body["done"] === true) fields.skip("done");
   const answer =
     operation.kind === "chat" || operation.kind === "generate" ? decodeAnswer(fields, operation, detail) : undefined;
-  const embeddingDimensions = answer === undefined ? measureVector(fields, operation) : undefined;
+  const embeddingDimensions = answer === undefined ? measureVector(body, fields, operation) : undefined;
   return {
     ...optional("model", model),
     choices: answer === undefined ? [] : [{ index: 0, ...answer }],
@@ -65,8 +66,9 @@ function decodeGenerated(fields: FieldReader): Message | undefined {
   });
 }
 
-function measureVector(fields: FieldReader, operation: Operation): number | undefined {
+function measureVector(body: JsonObject, fields: FieldReader, operation: Operation): number | undefined {
   if (operation.kind !== "embed" && operation.kind !== "embeddings") return undefined;
-  const vector: unknown = fields.array("embedding") ?? fields.array("embeddings")?.[0];
-  return Array.isArray(vector) && vector.length > 0 ? vector.length : undefined;
+  const vector: unknown = fields.array("embedding") ?? fields.array("embeddings")?.[0] ?? body["embedding"];
+  const length = measureNumbers(vector);
+  return length === 0 ? undefined : length;
 }
