@@ -32,5 +32,7 @@ export type StreamEvent =
   | { type: "response_end" }
   | { type: "error"; error: ProviderError }
   | { type: "keepalive" }
+  /** The model said something that is told later, or with all of it at the end; only where nobody keeps content. */
+  | { type: "output" }
   /** An event the decoder does not know; counted, never an exception. */
   | { type: "unrecognized"; name: string };

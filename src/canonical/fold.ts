@@ -143,6 +143,7 @@ class StreamFold implements Fold {
         return;
       case "part_end":
       case "keepalive":
+      case "output":
         return;
     }
   }
@@ -151,7 +152,9 @@ class StreamFold implements Fold {
     const choices = [...this.#choices.values()]
       .toSorted((a, b) => a.index - b.index)
       .map((choice) => finishChoice(choice, this.#keepContent));
-    return { ...this.#head, choices, ...(this.usage === undefined ? {} : { usage: this.usage }) };
+    const response: InferenceResponse = { ...this.#head, choices };
+    if (this.usage !== undefined) response.usage = this.usage;
+    return response;
   }
 
   #choice(index: number): ChoiceState {
@@ -193,17 +196,16 @@ class StreamFold implements Fold {
 }
 
 function finishChoice(state: ChoiceState, keepContent: boolean): Choice {
-  const parts = state.parts.toSorted((a, b) => a.number - b.number);
-  return {
-    index: state.index,
-    message: {
-      role: state.role,
-      parts: parts.map((part) => (keepContent ? finishPart(part) : part.value)),
-      ...(state.messageExtensions === undefined ? {} : { extensions: state.messageExtensions }),
-    },
-    ...(state.finishReason === undefined ? {} : { finishReason: state.finishReason }),
-    ...(state.extensions === undefined ? {} : { extensions: state.extensions }),
-  };
+  const { index, role, finishReason, extensions, messageExtensions } = state;
+  const parts: Part[] = [];
+  for (const part of state.parts.toSorted((a, b) => a.number - b.number)) {
+    parts.push(keepContent ? finishPart(part) : part.value);
+  }
+  const choice: Choice = { index, message: { role, parts } };
+  if (messageExtensions !== undefined) choice.message.extensions = messageExtensions;
+  if (finishReason !== undefined) choice.finishReason = finishReason;
+  if (extensions !== undefined) choice.extensions = extensions;
+  return choice;
 }
 
 function finishPart({ value, text }: PartState): Part {

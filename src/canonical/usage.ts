@@ -52,7 +52,8 @@ export function mergeRawUsage(
 ): Record<string, unknown> {
   if (earlier === undefined) return later;
   const merged: Record<string, unknown> = { ...earlier };
-  for (const [key, value] of Object.entries(later)) {
+  for (const key in later) {
+    const value = later[key];
     if (value === null || value === undefined) continue;
     const before = merged[key];
     merged[key] = isObject(before) && isObject(value) ? mergeRawUsage(before, value) : value;

@@ -14,6 +14,7 @@ import {
   type AnswerDetail,
   createFrameDecoder,
   type Dialect,
+  elideVectors,
   type EventDecoder,
   type Frame,
   type FrameDecoder,
@@ -252,7 +253,8 @@ class StreamObserver implements Observer {
     for (const event of events) {
       this.#fold.push(event);
       translation?.push(event);
-      if (event.type === "part_delta" || event.type === "part_start") output = true;
+      const { type } = event;
+      if (type === "part_delta" || type === "part_start" || type === "output") output = true;
     }
     return output;
   }
@@ -361,12 +363,15 @@ class BodyObserver implements Observer {
     if (observation.failed || this.#size === 0) return observation;
     try {
       const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#size);
-      const body: unknown = JSON.parse(bytes.toString("utf8"));
+      const text = bytes.toString("utf8");
+      const detail = detailOf(this.#settings);
+      const isVectors = operation.name === "embeddings" && status < 400;
+      const body: unknown = JSON.parse(isVectors && detail === "facts" ? elideVectors(text) : text);
       observation.finished = true;
       if (status >= 400) {
         observation.providerError = dialect.decodeError(body, header);
       } else if (typeof body === "object" && body !== null && !Array.isArray(body)) {
-        const response = dialect.decodeResponse(body as Record<string, unknown>, operation, detailOf(this.#settings));
+        const response = dialect.decodeResponse(body as Record<string, unknown>, operation, detail);
         translation?.readBody(body as Record<string, unknown>, response);
         observation.response = keepContent ? response : withoutContent(response);
         observation.usage = response.usage ?? dialect.decodeUsageHeaders?.(header, operation);

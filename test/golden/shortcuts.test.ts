@@ -82,14 +82,17 @@ describe("a stream that comes frame by frame", () => {
     for (const { recording, dialect, operation, framing } of streams) {
       const decoder = createFrameDecoder(framing ?? "sse");
       const frames = [...decoder.push(responseBytes(recording)), ...decoder.end()];
-      const [short, long] = [dialect.eventDecoder(operation), dialect.eventDecoder(operation)];
-      const told: StreamEvent[][] = frames.map((frame) => {
-        const events = short.pushRepeated?.(frame.raw);
-        if (events === undefined) parsed += 1;
-        else repeated += 1;
-        return events ?? short.push(frame);
-      });
-      expect([...told, short.end()], recording.id).toEqual([...frames.map((frame) => long.push(frame)), long.end()]);
+      for (const detail of ["whole", "facts"] as const) {
+        const [short, long] = [dialect.eventDecoder(operation, detail), dialect.eventDecoder(operation, detail)];
+        const told: StreamEvent[][] = frames.map((frame) => {
+          const events = short.pushRepeated?.(frame.raw);
+          if (events === undefined) parsed += 1;
+          else repeated += 1;
+          return events ?? short.push(frame);
+        });
+        const parsedAlone = frames.map((frame) => long.push(frame));
+        expect([...told, short.end()], `${recording.id}, ${detail}`).toEqual([...parsedAlone, long.end()]);
+      }
     }
     console.log(`${repeated} frames repeated, ${parsed} parsed`);
     // Otherwise the shortcut is one in name only.
@@ -98,11 +101,17 @@ describe("a stream that comes frame by frame", () => {
 });
 
 describe("an answer whose content nobody keeps", () => {
+  const stripped = ({ extensions: _dropped, ...facts }: InferenceResponse): unknown => ({
+    ...facts,
+    choices: facts.choices.map(({ index, message, finishReason }) => ({
+      index,
+      role: message.role,
+      finishReason,
+      isCompacted: message.parts.some(({ type }) => type === "compaction"),
+    })),
+  });
+
   it("states the same facts as one that is decoded whole", () => {
-    const stripped = ({ extensions: _dropped, ...facts }: InferenceResponse): unknown => ({
-      ...facts,
-      choices: facts.choices.map(({ index, message, finishReason }) => ({ index, role: message.role, finishReason })),
-    });
     for (const { recording, dialect, operation, framing } of answers) {
       if (recording.framing !== "json" || framing !== undefined) continue;
       const [facts, whole] = (["facts", "whole"] as const).map((detail) =>
@@ -123,7 +132,9 @@ describe("an answer whose content nobody keeps", () => {
           const fold = createFold({ keepContent: false });
           for (const frame of frames.slice(0, count)) for (const event of events.push(frame)) fold.push(event);
           for (const event of events.end()) fold.push(event);
-          return { ...fold, response: fold.result() };
+          // Characters stand in for usage that nobody stated, and count for nothing else.
+          const characters = fold.usage === undefined ? fold.outputCharacters : "stated";
+          return { ...fold, outputCharacters: characters, response: stripped(fold.result()) };
         });
         expect(facts, `${recording.id}, ${count} of ${frames.length} frames`).toEqual(whole);
       }
@@ -152,8 +163,15 @@ describe("what no recording has", () => {
     const fold = createFold({ keepContent: false });
     for (const frame of toFrames(events)) for (const event of decoder.push(frame)) fold.push(event);
     for (const event of decoder.end()) fold.push(event);
-    const { choices: _parts, ...facts } = fold.result();
-    return { ...facts, characters: fold.outputCharacters, unrecognized: fold.unrecognizedEvents, ended: fold.ended };
+    const { choices, ...facts } = fold.result();
+    const ends = choices.map(({ finishReason }) => finishReason);
+    return {
+      ...facts,
+      ends,
+      characters: fold.outputCharacters,
+      unrecognized: fold.unrecognizedEvents,
+      ended: fold.ended,
+    };
   };
   const item = { type: "message", id: "m", role: "assistant" };
   const at = { item_id: "m", output_index: 0, content_index: 0 };
@@ -167,6 +185,19 @@ describe("what no recording has", () => {
     item: { ...item, content: [{ type: "output_text", text }] },
   });
   const completed = { type: "response.completed", response: { id: "r", status: "completed" } };
+  const call = { type: "function_call", id: "f", call_id: "c", name: "look" };
+  const callAdded = { type: "response.output_item.added", output_index: 0, item: { ...call, arguments: "" } };
+  const callDelta = {
+    type: "response.function_call_arguments.delta",
+    item_id: "f",
+    output_index: 0,
+    delta: '{"a":',
+  };
+  const callDone = (wire: Record<string, unknown>): Record<string, unknown> => ({
+    type: "response.output_item.done",
+    output_index: 0,
+    item: { ...call, ...wire },
+  });
 
   it.each([
     { name: "an end that names no model", events: [created, added, delta, done("hi"), completed] },
@@ -174,6 +205,29 @@ describe("what no recording has", () => {
     {
       name: "a whole text that is longer than its deltas",
       events: [created, added, delta, done("hi there"), completed],
+    },
+    {
+      name: "a call whose whole arguments are longer than their deltas",
+      events: [created, callAdded, callDelta, callDone({ arguments: '{"a":1}' }), completed],
+    },
+    {
+      name: "a call that comes whole alone",
+      events: [created, callAdded, callDone({ arguments: '{"a":1}' }), completed],
+    },
+    {
+      name: "a call whose whole item is no call as usual",
+      events: [created, callAdded, callDelta, callDone({ name: 3, arguments: { a: 1 } }), completed],
+    },
+    {
+      name: "a call that has its answer beside it",
+      events: [
+        created,
+        callAdded,
+        callDelta,
+        callDone({ arguments: '{"a":1}' }),
+        { type: "response.output_item.done", output_index: 1, item: { type: "function_call_output", call_id: "c" } },
+        completed,
+      ],
     },
     { name: "a beginning without a response", events: [{ type: "response.created" }] },
     {

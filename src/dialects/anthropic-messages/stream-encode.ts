@@ -56,6 +56,7 @@ class MessageEventEncoder implements EventEncoder {
       case "message_extend":
         return [];
       case "keepalive":
+      case "output":
         return [...this.#start(), frame({ type: "ping" })];
       case "error":
         this.#hasFailed = true;

@@ -59,6 +59,7 @@ class ConverseEventEncoder implements EventEncoder {
       case "message_extend":
       case "response_end":
       case "keepalive":
+      case "output":
       case "unrecognized":
         return [];
     }

@@ -88,6 +88,7 @@ class ChatEventEncoder implements EventEncoder {
       case "error":
         return this.#fail(new SidecarError("upstream_server_error", event.error.message));
       case "keepalive":
+      case "output":
         return this.#hasStarted ? [": keep-alive\n\n"] : [];
       case "response_end":
       case "unrecognized":

@@ -100,6 +100,7 @@ class ChunkEncoder implements EventEncoder {
         return this.#fail(new SidecarError("upstream_server_error", event.error.message));
       case "response_end":
       case "keepalive":
+      case "output":
       case "unrecognized":
         return [];
     }

@@ -85,6 +85,7 @@ class LineEventEncoder implements EventEncoder {
       case "choice_start":
       case "response_end":
       case "keepalive":
+      case "output":
       case "unrecognized":
         return [];
     }

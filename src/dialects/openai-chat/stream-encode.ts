@@ -54,6 +54,7 @@ class ChunkEncoder implements EventEncoder {
       case "error":
         return this.#fail(new SidecarError("upstream_server_error", event.error.message));
       case "keepalive":
+      case "output":
         // A comment of its own is no event for either official SDK (wire facts: openai-node and openai-python).
         return [": keep-alive\n\n"];
       case "response_end":

@@ -11,6 +11,8 @@ import { dialectId, filledText } from "./schema.ts";
 /** There is only ever one choice. */
 const choice = 0;
 
+type ToolCall = Extract<Part, { type: "tool_call" }>;
+
 interface PartState {
   part: number;
   /** Characters told so far. */
@@ -253,8 +255,8 @@ class StreamedItems implements ItemDecoder {
   #tell(state: ItemState, wire: unknown, events: StreamEvent[]): void {
     state.isWhole = true;
     state.draft = undefined;
-    // Of facts, what was said and thought is told when all its characters are.
-    if (this.#detail === "facts" && isSpoken(state.type) && isAllTold(state, wire)) return;
+    // Of facts, what was said and thought is told when all its characters are, and a call when its name is.
+    if (this.#detail === "facts" && this.#tellFacts(state, wire, events)) return;
     const parts = decodeItem(wire);
     const spare = spareStates(state, parts);
     for (const item of parts) {
@@ -272,6 +274,18 @@ class StreamedItems implements ItemDecoder {
       if (extensions !== undefined) events.push({ type: "part_extend", choice, part: known.part, extensions });
       events.push({ type: "part_end", choice, part: known.part });
     }
+  }
+
+  /** Tells what is untold of an item whose parts have begun; false where its content must be looked at. */
+  #tellFacts(state: ItemState, wire: unknown, events: StreamEvent[]): boolean {
+    if (isSpoken(state.type)) return isAllTold(state, wire);
+    const known = state.parts.get(callSlot);
+    const call = known === undefined ? undefined : readCall(state.type, wire);
+    if (known === undefined || call === undefined) return false;
+    this.calls.push(call.part);
+    const text = call.text.slice(known.told);
+    if (text !== "") events.push({ type: "part_delta", choice, part: known.part, text });
+    return true;
   }
 
   /**
@@ -309,6 +323,16 @@ function isTextual(kind: unknown): boolean {
   return kind === "output_text" || kind === "refusal" || kind === "reasoning_text" || kind === "summary_text";
 }
 
+/** A call of a function or a custom tool without its content, and the text of that; undefined where it is none, or not as usual. */
+function readCall(type: string, wire: unknown): { part: ToolCall; text: string } | undefined {
+  if (!isJsonObject(wire) || (type !== "function_call" && type !== "custom_tool_call")) return undefined;
+  const name = wire["name"];
+  const text = wire[type === "function_call" ? "arguments" : "input"];
+  if (typeof name !== "string" || typeof text !== "string") return undefined;
+  const id = filledText(wire["call_id"]) ?? filledText(wire["id"]);
+  return { part: id === undefined ? { type: "tool_call", name } : { type: "tool_call", id, name }, text };
+}
+
 function isSpoken(type: string): boolean {
   return type === "message" || type === "reasoning";
 }
@@ -340,10 +364,12 @@ function createShell(state: ItemState, slot: string): Part | undefined {
     if (state.type === "reasoning") return { type: "reasoning", content: "" };
     return state.type === "message" ? { type: "text", content: "" } : undefined;
   }
+  const call = readCall(state.type, state.draft)?.part;
+  // A custom tool's input is text as it is; a function's arguments are parsed once they are whole.
+  if (call !== undefined) return state.type === "custom_tool_call" ? { ...call, arguments: "" } : call;
   const part = decodeItem(state.draft)[0]?.part;
   if (part?.type !== "tool_call") return undefined;
   const id = part.id === undefined ? {} : { id: part.id };
-  // A custom tool's input is text as it is; a function's arguments are parsed once they are whole.
   return { type: "tool_call", ...id, name: part.name, ...(state.type === "custom_tool_call" ? { arguments: "" } : {}) };
 }
 

@@ -22,24 +22,43 @@ export function decodeResponse(
 ): InferenceResponse {
   if (operation.kind === "count_tokens") return { choices: [], ...ownExtensions(body) };
   const { head, usage } = decodeHead(body, operation, detail);
-  const parts: Part[] = [];
-  if (Array.isArray(body["output"])) {
-    for (const item of body["output"] as unknown[]) {
-      if (detail === "facts" && isSpoken(item)) parts.push(spokenPart);
-      else for (const part of decodeItemParts(item)) parts.push(part);
-    }
-  }
-  const response: InferenceResponse = { ...head, choices: decodeChoices(body, parts) };
+  const response: InferenceResponse = { ...head, choices: decodeChoices(body, decodeOutput(body["output"], detail)) };
   if (usage !== undefined) response.usage = usage;
   return response;
 }
 
-/** Stands for what was said or thought where nobody will look. */
-const spokenPart: Part = { type: "text", content: "" };
+/** The parts of all items, in their order; for facts alone most items are one part that says what kind it is. */
+export function decodeOutput(output: unknown, detail: AnswerDetail): Part[] {
+  const parts: Part[] = [];
+  if (!Array.isArray(output)) return parts;
+  for (const item of output as unknown[]) {
+    const brief = detail === "facts" && isJsonObject(item) ? decodeBriefly(item) : undefined;
+    if (brief === undefined) for (const part of decodeItemParts(item)) parts.push(part);
+    else parts.push(brief);
+  }
+  return parts;
+}
 
-/** Items that say nothing of how the answer ended. */
-function isSpoken(item: unknown): boolean {
-  return isJsonObject(item) && (item["type"] === "message" || item["type"] === "reasoning");
+/** Stands for what says nothing of how the answer ended, where nobody will look. */
+const otherPart: Part = { type: "text", content: "" };
+
+/** One part for a common item with no more than what tells how the answer ended; undefined for an item that is to be decoded. */
+function decodeBriefly(item: JsonObject): Part | undefined {
+  switch (item["type"]) {
+    case "message":
+    case "reasoning":
+    case "web_search_call":
+      return otherPart;
+    case "function_call":
+    case "custom_tool_call": {
+      const name = item["name"];
+      if (typeof name !== "string") return otherPart;
+      const id = filledText(item["call_id"]) ?? filledText(item["id"]);
+      return id === undefined ? { type: "tool_call", name } : { type: "tool_call", id, name };
+    }
+    default:
+      return undefined;
+  }
 }
 
 /** All of an answer but its choices, and its usage apart; `output` is left to whoever asks. */

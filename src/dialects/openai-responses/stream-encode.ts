@@ -104,6 +104,7 @@ class ResponseEventEncoder implements EventEncoder {
       case "response_end":
       case "error":
       case "keepalive":
+      case "output":
       case "unrecognized":
         return;
     }

@@ -1,14 +1,15 @@
 // Room dialects, openai-responses: turns one stream's frames into canonical events.
 // Invariant: never throws; an event that is unknown or fits no item becomes `unrecognized`, without any of its content.
 
-import type { StreamEvent } from "../../canonical/index.ts";
+import type { StreamEvent, Usage } from "../../canonical/index.ts";
 import type { AnswerDetail, EventDecoder, Frame, Operation } from "../dialect.ts";
 import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { createDeferredDecoder, type FrameReader } from "./deferred-stream.ts";
 import { decodeError, decodeStreamError } from "./error.ts";
 import { callSlot } from "./item.ts";
 import { createItemDecoder, type ItemDecoder } from "./item-stream.ts";
-import { decodeHead, hasAnswer, readFinishReason } from "./response.ts";
+import { decodeHead, decodeOutput, hasAnswer, readFinishReason } from "./response.ts";
 import { filledText, progressEvents } from "./schema.ts";
 
 /**
@@ -20,7 +21,8 @@ import { filledText, progressEvents } from "./schema.ts";
  *   on counting, and the last response's facts stand (several answers in one body are recorded).
  */
 export function createStreamDecoder(operation: Operation, detail: AnswerDetail = "whole"): EventDecoder {
-  return new ResponseStreamDecoder(operation, detail);
+  const reader = new ResponseStreamDecoder(operation, detail);
+  return detail === "facts" ? createDeferredDecoder(reader) : reader;
 }
 
 /** Cap of a name the provider chose, in characters: it goes into logs and counters. */
@@ -34,7 +36,7 @@ const beginning = /^\{"type": ?"response\.(?:created|queued|in_progress)"/;
 const restating =
   /^\{"type": ?"response\.(?:output_text|content_part|reasoning_summary_text|reasoning_summary_part)\.done"/;
 
-class ResponseStreamDecoder implements EventDecoder {
+class ResponseStreamDecoder implements FrameReader {
   readonly #operation: Operation;
   readonly #detail: AnswerDetail;
   #items: ItemDecoder;
@@ -61,14 +63,14 @@ class ResponseStreamDecoder implements EventDecoder {
     this.#items = createItemDecoder(0, detail);
   }
 
-  push(frame: Frame): StreamEvent[] {
+  push(frame: Frame, known?: JsonObject): StreamEvent[] {
     this.#forgetRepetition();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     const { data } = frame;
     // Sent after the terminal event by OpenRouter and Bedrock (recorded); it ends nothing by itself.
     if (data.length < 16 && data.trim() === "[DONE]") return [];
     if (this.#detail === "facts" && this.#isPassedOver(data)) return [];
-    const body = parseObject(data);
+    const body = known ?? parseObject(data);
     const name = (body === undefined ? undefined : filledText(body["type"])) ?? frame.event ?? "unreadable";
     if (name === "ping" || name === "keepalive") return [{ type: "keepalive" }];
     if (frame.event === "error" || name === "error") return [{ type: "error", error: decodeStreamError(body) }];
@@ -116,9 +118,9 @@ class ResponseStreamDecoder implements EventDecoder {
     // Of a text that is not ASCII nothing is learned anyway.
     if (raw.toString("latin1", this.#bytesBefore, raw.length - this.#bytesAfter) !== data) return;
     const slots: Slot[] = [{ name: "delta", value: told.text }];
-    for (const name of ["sequence_number", "obfuscation"]) {
-      if (body[name] !== undefined) slots.push({ name, value: body[name] });
-    }
+    const { sequence_number: number, obfuscation: padding } = body;
+    if (number !== undefined) slots.push({ name: "sequence_number", value: number });
+    if (padding !== undefined) slots.push({ name: "obfuscation", value: padding, isIdle: true });
     // GitHub Copilot states another id in each event of an item (recorded); the place decides then, which stays the same.
     const { item_id: itemId } = body;
     if (typeof itemId === "string" && !this.#items.isAnnounced(itemId)) slots.push({ name: "item_id", value: itemId });
@@ -182,22 +184,22 @@ class ResponseStreamDecoder implements EventDecoder {
 
   #decodePart(name: string, body: JsonObject, events: StreamEvent[]): boolean {
     const items = this.#items;
-    const content = `content/${indexOf(body["content_index"])}`;
-    const summary = `summary/${indexOf(body["summary_index"])}`;
+    const isSummary = name.startsWith("response.reasoning_summary");
+    const slot = isSummary ? `summary/${indexOf(body["summary_index"])}` : `content/${indexOf(body["content_index"])}`;
     switch (name) {
       case "response.output_text.delta":
       case "response.refusal.delta":
       case "response.reasoning_text.delta":
-        return items.append(body, content, body["delta"], events);
+        return items.append(body, slot, body["delta"], events);
       case "response.output_text.done":
       case "response.reasoning_text.done":
-        return items.append(body, content, body["text"], events, true);
+        return items.append(body, slot, body["text"], events, true);
       case "response.refusal.done":
-        return items.append(body, content, body["refusal"], events, true);
+        return items.append(body, slot, body["refusal"], events, true);
       case "response.reasoning_summary_text.delta":
-        return items.append(body, summary, body["delta"], events);
+        return items.append(body, slot, body["delta"], events);
       case "response.reasoning_summary_text.done":
-        return items.append(body, summary, body["text"], events, true);
+        return items.append(body, slot, body["text"], events, true);
       case "response.function_call_arguments.delta":
       case "response.custom_tool_call_input.delta":
         return items.append(body, callSlot, body["delta"], events);
@@ -210,15 +212,33 @@ class ResponseStreamDecoder implements EventDecoder {
       // Bedrock's word (recorded).
       case "response.reasoning_part.added":
       case "response.reasoning_part.done":
-        return items.describe(body, content, events);
+        return items.describe(body, slot, events);
       case "response.reasoning_summary_part.added":
       case "response.reasoning_summary_part.done":
-        return items.describe(body, summary, events);
+        return items.describe(body, slot, events);
       case "response.output_text.annotation.added":
-        return items.annotate(body, content);
+        return items.annotate(body, slot);
       default:
         return false;
     }
+  }
+
+  pushWhole(body: JsonObject, response: JsonObject): StreamEvent[] {
+    this.#hasEnded = true;
+    this.#id = filledText(response["id"]);
+    const events: StreamEvent[] = [];
+    const usage = this.#tellHead(besideResponse(body, response), events);
+    const parts = decodeOutput(response["output"], this.#detail);
+    const finishReason = readFinishReason(response, parts);
+    if (finishReason !== undefined && hasAnswer(response, parts.length, finishReason)) {
+      events.push({ type: "choice_start", choice, role: "assistant" });
+      const compaction = parts.findIndex(({ type }) => type === "compaction");
+      if (compaction !== -1)
+        events.push({ type: "part_start", choice, part: compaction, value: { type: "compaction" } });
+      events.push({ type: "choice_end", choice, finishReason });
+    }
+    tellEnd(response, usage, events);
+    return events;
   }
 
   #begin(body: JsonObject, events: StreamEvent[]): boolean {
@@ -265,18 +285,22 @@ class ResponseStreamDecoder implements EventDecoder {
       if (items.partCount === 0) events.push({ type: "choice_start", choice, role: "assistant" });
       events.push({ type: "choice_end", choice, finishReason });
     }
-    if (usage !== undefined) events.push({ type: "usage", usage });
-    const error = isJsonObject(response["error"]) ? decodeError(response) : undefined;
-    if (error !== undefined) events.push({ type: "error", error });
-    events.push({ type: "response_end" });
+    tellEnd(response, usage, events);
     return true;
   }
 
-  #tellHead(response: JsonObject, events: StreamEvent[]): ReturnType<typeof decodeHead>["usage"] {
+  #tellHead(response: JsonObject, events: StreamEvent[]): Usage | undefined {
     const { head, usage } = decodeHead(response, this.#operation, this.#detail);
     events.push({ type: "response_start", ...head });
     return usage;
   }
+}
+
+function tellEnd(response: JsonObject, usage: Usage | undefined, events: StreamEvent[]): void {
+  if (usage !== undefined) events.push({ type: "usage", usage });
+  const error = isJsonObject(response["error"]) ? decodeError(response) : undefined;
+  if (error !== undefined) events.push({ type: "error", error });
+  events.push({ type: "response_end" });
 }
 
 function withoutOutput({ output: _output, ...facts }: JsonObject): JsonObject {

@@ -4,7 +4,6 @@
 import type { Usage } from "../../canonical/index.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeUsage as decodeSharedUsage, firstCount } from "../openai-chat/usage.ts";
-import { optional } from "./schema.ts";
 
 /**
  * Decodes the usage of one response: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning.
@@ -16,7 +15,9 @@ export function decodeUsage(raw: JsonObject, toolUsage: unknown): Usage {
     memberOf(memberOf(toolUsage, "web_search"), "num_requests"),
     memberOf(raw["server_side_tool_usage_details"], "web_search_calls"),
   );
-  return { ...decodeSharedUsage(raw), ...optional("webSearchRequests", webSearch) };
+  const usage = decodeSharedUsage(raw);
+  if (webSearch !== undefined) usage.webSearchRequests = webSearch;
+  return usage;
 }
 
 function memberOf(value: unknown, key: string): unknown {

@@ -290,3 +290,46 @@ describe("answers of the Responses API", () => {
     expect(partsOf(...broken)).toHaveLength(broken.length);
   });
 });
+
+describe("an answer whose content nobody keeps", () => {
+  const output = { type: "function_call_output", call_id: "call_1", output: "done" };
+  const found = { type: "tool_search_call", id: "ts_1", execution: "client", arguments: {} };
+  it.each([
+    { name: "a text", items: [text], unified: "stop" },
+    { name: "a call", items: [text, call], unified: "tool_call" },
+    { name: "a call without a name", items: [{ ...call, name: undefined }], unified: "stop" },
+    { name: "a call without ids", items: [{ type: "custom_tool_call", name: "f" }], unified: "tool_call" },
+    { name: "a call that is answered", items: [call, output], unified: "stop" },
+    {
+      name: "a call whose item is answered",
+      items: [
+        { ...call, call_id: "" },
+        { ...output, call_id: "fc_1" },
+      ],
+      unified: "stop",
+    },
+    {
+      name: "one call of two that is answered",
+      items: [call, { ...call, call_id: "call_2" }, output],
+      unified: "tool_call",
+    },
+    { name: "a search of the client's", items: [found], unified: "tool_call" },
+    { name: "a search of the provider's", items: [{ type: "web_search_call", id: "ws_1" }], unified: "stop" },
+    { name: "what is no item", items: [null, "text", { type: 5 }], unified: "stop" },
+    { name: "nothing", items: [], unified: "stop" },
+  ])("ends as when it is kept: $name", ({ items, unified }) => {
+    const body = { status: "completed", output: items };
+    const [facts, whole] = (["facts", "whole"] as const).map((detail) =>
+      openaiResponses.decodeResponse(body, create, detail).choices.map(({ finishReason }) => finishReason),
+    );
+    expect(facts).toEqual(whole);
+    expect(facts).toEqual([{ unified, raw: "completed" }]);
+  });
+
+  it("has an answer where it failed with one", () => {
+    for (const items of [[], [text], [call]]) {
+      const body = { status: "failed", output: items };
+      expect(openaiResponses.decodeResponse(body, create, "facts").choices).toHaveLength(Math.min(items.length, 1));
+    }
+  });
+});

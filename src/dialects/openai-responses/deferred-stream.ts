@@ -1,0 +1,187 @@
+// Room dialects, openai-responses: a stream's facts where nobody keeps its content. Its events wait unread, because the one that completes a
+// response states all of them again: reading every one was most of what observing such a stream cost (measured 2026-11-21).
+// Invariant: what waits is bounded, and read in its order wherever the last event does not make up for it; output is told as it comes.
+
+import type { StreamEvent } from "../../canonical/index.ts";
+import type { EventDecoder, Frame } from "../dialect.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { filledText } from "./schema.ts";
+
+/** The stream's own decoder. */
+export interface FrameReader extends EventDecoder {
+  /** `body`: the frame's object, where it is at hand. */
+  push(frame: Frame, body?: JsonObject): StreamEvent[];
+  /** The event that completes a response of which nothing was read. */
+  pushWhole(body: JsonObject, response: JsonObject): StreamEvent[];
+}
+
+/** Starts the decoder of one stream; `reader` is given what must be read. */
+export function createDeferredDecoder(reader: FrameReader): EventDecoder {
+  return new DeferredStreamDecoder(reader);
+}
+
+/** What may wait; as much as an observer reads at once. */
+const maxWaitingFrames = 128;
+const maxWaitingBytes = 16_384;
+
+/** `output`: the model says something; `begin`, `end`: of an item, which says something unless its parts did. */
+type Kind = "silent" | "output" | "begin" | "end";
+
+const kinds: ReadonlyMap<string, Kind> = new Map([
+  ["response.created", "silent"],
+  ["response.queued", "silent"],
+  ["response.in_progress", "silent"],
+  ["response.output_item.added", "begin"],
+  ["response.output_item.done", "end"],
+  ["response.content_part.added", "output"],
+  ["response.content_part.done", "silent"],
+  ["response.output_text.delta", "output"],
+  ["response.output_text.done", "silent"],
+  ["response.output_text.annotation.added", "silent"],
+  ["response.refusal.delta", "output"],
+  ["response.refusal.done", "silent"],
+  ["response.reasoning_text.delta", "output"],
+  ["response.reasoning_text.done", "silent"],
+  ["response.reasoning_summary_part.added", "output"],
+  ["response.reasoning_summary_part.done", "silent"],
+  ["response.reasoning_summary_text.delta", "output"],
+  ["response.reasoning_summary_text.done", "silent"],
+  ["response.function_call_arguments.delta", "output"],
+  ["response.function_call_arguments.done", "silent"],
+  ["response.custom_tool_call_input.delta", "output"],
+  ["response.custom_tool_call_input.done", "silent"],
+]);
+
+const completed = "response.completed";
+
+const lineFeed = 10;
+const carriageReturn = 13;
+const namePrefix = Buffer.from("event: ");
+const dataPrefix = Buffer.from("data: ");
+
+const saidNothing: StreamEvent[] = [];
+const saidSomething: StreamEvent[] = [{ type: "output" }];
+
+class DeferredStreamDecoder implements EventDecoder {
+  readonly #reader: FrameReader;
+  /** Frames, and the bytes of whole ones. */
+  #waiting: (Frame | Buffer)[] = [];
+  #waitingBytes = 0;
+  /** Nothing was read yet: what comes may wait. */
+  #isWaiting = true;
+  /** Output came since the last item began. */
+  #hasOutput = false;
+  /** Most frames have the name of the one before: its bytes, and what it means. */
+  #lastNamed: Buffer = namePrefix;
+  #lastNameEnd = -1;
+  #lastKind: Kind | undefined;
+
+  constructor(reader: FrameReader) {
+    this.#reader = reader;
+  }
+
+  push(frame: Frame): StreamEvent[] {
+    if (!this.#isWaiting || frame.commentOnly === true) return this.#reader.push(frame);
+    const kind = kinds.get(frame.event ?? "");
+    if (kind !== undefined) return this.#wait(frame, frame.raw.length, kind);
+    const body = frame.event === completed ? parseObject(frame.data) : undefined;
+    const response = body === undefined ? undefined : findWhole(body);
+    if (body === undefined || response === undefined) {
+      return [...this.#readWaiting(), ...this.#reader.push(frame, body)];
+    }
+    this.#forget();
+    return this.#reader.pushWhole(body, response);
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    if (!this.#isWaiting) return this.#reader.pushRepeated?.(raw);
+    const nameEnd = findNameEnd(raw);
+    if (nameEnd === -1) return undefined;
+    if (!this.#isLastName(raw, nameEnd)) {
+      this.#lastKind = kinds.get(raw.toString("latin1", namePrefix.length, nameEnd));
+      this.#lastNamed = raw;
+      this.#lastNameEnd = nameEnd;
+    }
+    return this.#lastKind === undefined ? undefined : this.#wait(raw, raw.length, this.#lastKind);
+  }
+
+  end(): StreamEvent[] {
+    return [...this.#readWaiting(), ...this.#reader.end()];
+  }
+
+  #isLastName(raw: Buffer, nameEnd: number): boolean {
+    if (nameEnd !== this.#lastNameEnd) return false;
+    const named = this.#lastNamed;
+    // From behind: all names begin alike.
+    for (let at = nameEnd - 1; at >= namePrefix.length; at--) if (raw[at] !== named[at]) return false;
+    return true;
+  }
+
+  #wait(frame: Frame | Buffer, bytes: number, kind: Kind): StreamEvent[] {
+    this.#waiting.push(frame);
+    this.#waitingBytes += bytes;
+    const isFull = this.#waiting.length >= maxWaitingFrames || this.#waitingBytes >= maxWaitingBytes;
+    if (isFull) return this.#readWaiting();
+    const isOutput = kind === "output" || (kind === "end" && !this.#hasOutput);
+    this.#hasOutput = kind !== "begin" && (isOutput || this.#hasOutput);
+    return isOutput ? saidSomething : saidNothing;
+  }
+
+  #readWaiting(): StreamEvent[] {
+    const events: StreamEvent[] = [];
+    const waiting = this.#waiting;
+    this.#forget();
+    for (const one of waiting) {
+      const told = Buffer.isBuffer(one)
+        ? (this.#reader.pushRepeated?.(one) ?? this.#reader.push(toFrame(one)))
+        : this.#reader.push(one);
+      for (const event of told) events.push(event);
+    }
+    return events;
+  }
+
+  #forget(): void {
+    this.#isWaiting = false;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+}
+
+/** The response, where its output and what it took and whose it is are stated: with these nothing that was said before is asked for. */
+function findWhole({ response }: JsonObject): JsonObject | undefined {
+  if (!isJsonObject(response) || !isJsonObject(response["usage"])) return undefined;
+  const { id, model, output } = response;
+  const isNamed = filledText(id) !== undefined && filledText(model) !== undefined;
+  return isNamed && Array.isArray(output) && output.length > 0 ? response : undefined;
+}
+
+/** Where the event's name ends in the bytes of one whole frame of two lines, name and data; -1 for any other bytes. */
+function findNameEnd(raw: Buffer): number {
+  const { length } = raw;
+  if (raw[0] !== namePrefix[0] || raw[length - 1] !== lineFeed) return -1;
+  const nameEnd = raw.indexOf(lineFeed);
+  if (raw.indexOf(lineFeed, nameEnd + 1) !== length - 2) return -1;
+  const isPlain = startsWith(raw, 0, namePrefix) && startsWith(raw, nameEnd + 1, dataPrefix);
+  return isPlain && raw.indexOf(carriageReturn) === -1 ? nameEnd : -1;
+}
+
+function startsWith(raw: Buffer, at: number, prefix: Buffer): boolean {
+  for (let index = 0; index < prefix.length; index++) if (raw[at + index] !== prefix[index]) return false;
+  return true;
+}
+
+/** Of bytes whose name was found. */
+function toFrame(raw: Buffer): Frame {
+  const nameEnd = raw.indexOf(lineFeed);
+  const data = raw.toString("utf8", nameEnd + 1 + dataPrefix.length, raw.length - 2);
+  return { event: raw.toString("latin1", namePrefix.length, nameEnd), data, raw };
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
