@@ -4,7 +4,7 @@
 import { SeverityNumber, type Attributes, type SpanContext } from "@opentelemetry/api";
 
 import type { ExchangeRecord } from "../record/index.ts";
-import { fallbackAttributes, inferenceOperations, lossAttributes } from "./attributes.ts";
+import { type AttributeMap, fallbackAttributes, inferenceOperations, lossAttributes } from "./attributes.ts";
 import { emitLog, type LogOrigin } from "./direct-log.ts";
 import { attr, events, own } from "./semconv.ts";
 import type { ClosedGroup } from "./span.ts";
@@ -28,21 +28,21 @@ export function emitEvents(
         severityText: "DEBUG",
         epochMs,
         spanContext,
-        ...(content === undefined
-          ? { values }
-          : {
-              values: new Map([...values, ...Object.entries(content.attributes)]),
-              contentCharacters: content.characters,
-            }),
+        values: content === undefined ? values : new Map([...values, ...Object.entries(content.attributes)]),
+        contentCharacters: content?.characters ?? 0,
       });
     }
-    if (group.cost?.status === "missing")
-      warn(origin, events.priceUnknown, spanContext, epochMs, priceAttributes(group));
+    if (group.cost?.status === "missing") warn(origin, events.priceUnknown, spanContext, epochMs, writePriced(group));
     if (group.replaces !== undefined) {
-      warn(origin, events.fallback, spanContext, group.startedAtMs, fallbackAttributes(group.replaces, group));
+      const values = toMap(fallbackAttributes(group.replaces, group));
+      warn(origin, events.fallback, spanContext, group.startedAtMs, values);
     }
   }
-  for (const loss of record.losses) warn(origin, events.loss, exchangeContext, endMs, lossAttributes(loss));
+  for (const loss of record.losses) warn(origin, events.loss, exchangeContext, endMs, toMap(lossAttributes(loss)));
+}
+
+function toMap(attributes: Attributes): AttributeMap {
+  return new Map(Object.entries(attributes));
 }
 
 function warn(
@@ -50,17 +50,17 @@ function warn(
   eventName: string,
   spanContext: SpanContext | undefined,
   epochMs: number,
-  attributes: Attributes,
+  values: AttributeMap,
 ): void {
-  const severity = { severityNumber: SeverityNumber.WARN, severityText: "WARN" };
-  emitLog(origin, { eventName, ...severity, epochMs, spanContext, values: new Map(Object.entries(attributes)) });
+  const [severityNumber, severityText] = [SeverityNumber.WARN, "WARN"];
+  emitLog(origin, { eventName, severityNumber, severityText, epochMs, spanContext, values });
 }
 
-function priceAttributes(group: ClosedGroup["group"]): Attributes {
-  return {
-    [attr.providerName]: group.providerName,
-    [own.provider]: group.provider,
-    ...(group.requestModel === undefined ? {} : { [attr.requestModel]: group.requestModel }),
-    ...(group.response?.model === undefined ? {} : { [attr.responseModel]: group.response.model }),
-  };
+function writePriced({ providerName, provider, requestModel, response }: ClosedGroup["group"]): AttributeMap {
+  const values: AttributeMap = new Map();
+  values.set(attr.providerName, providerName);
+  values.set(own.provider, provider);
+  if (requestModel !== undefined) values.set(attr.requestModel, requestModel);
+  if (response?.model !== undefined) values.set(attr.responseModel, response.model);
+  return values;
 }

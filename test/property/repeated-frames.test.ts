@@ -8,6 +8,7 @@ import {
   type Framing,
   type Operation,
 } from "../../src/dialects/index.ts";
+import { encodeAwsMessage } from "../../src/dialects/framing/aws-eventstream.ts";
 import { loadRecordings, responseBytes } from "../support/recordings.ts";
 import { createSeededRandom } from "../support/random.ts";
 
@@ -26,18 +27,26 @@ interface Subject {
 
 const folders = {
   "openai-chat": ["openai-chat", "/v1/chat/completions", "sse"],
+  "openai-completions": ["openai-chat", "/v1/completions", "sse"],
+  mistral: ["openai-chat", "/v1/chat/completions", "sse"],
   "openai-responses": ["openai-responses", "/v1/responses", "sse"],
   "anthropic-messages": ["anthropic-messages", "/v1/messages", "sse"],
   "cohere-v2": ["cohere-chat", "/v2/chat", "sse"],
   ollama: ["ollama-chat", "/api/chat", "ndjson"],
+  gemini: ["gemini-generate-content", "/v1beta/models/m:streamGenerateContent", "sse"],
+  "bedrock-converse": ["bedrock-converse", "/model/m/converse-stream", "aws-eventstream"],
+  "bedrock-invoke": ["bedrock-invoke", "/model/m/invoke-with-response-stream", "aws-eventstream"],
 } as const;
+
+/** As the recordings call them. */
+const wireFramings = { sse: "sse", ndjson: "ndjson", "aws-eventstream": "eventstream" } as const;
 
 const subjects: Subject[] = Object.entries(folders).flatMap(([folder, [id, path, framing]]) => {
   const dialect = findDialect(id);
   const operation = dialect.match("POST", path);
   if (operation === undefined) throw new Error(`no call at ${path}`);
   return loadRecordings(folder)
-    .filter((recording) => recording.framing === framing && recording.response.status === 200)
+    .filter((recording) => recording.framing === wireFramings[framing] && recording.response.status === 200)
     .map((recording) => {
       const decoder = createFrameDecoder(framing);
       const frames = [...decoder.push(responseBytes(recording)), ...decoder.end()].map(({ raw }) => raw);
@@ -64,6 +73,9 @@ const words = [
   '","delta":"',
   '","content":"',
   '","thinking":"',
+  '","text":"',
+  '"created":2,',
+  '"reasoning_details":[{"text":"a"}],',
   '","arguments":"',
   '","partial_json":"',
   '\\","text":"',
@@ -71,7 +83,14 @@ const words = [
   '"":1,',
 ];
 
-function mutate(frames: readonly Buffer[], random: () => number): Buffer[] {
+/** The bytes where an event is written, edited; the checksums of a message are right again. */
+function editText(frame: Buffer, framing: Framing, edit: (text: Buffer) => Buffer): Buffer {
+  if (framing !== "aws-eventstream") return edit(frame);
+  const headersEnd = 12 + frame.readUInt32BE(4);
+  return encodeAwsMessage(frame.subarray(12, headersEnd), edit(frame.subarray(headersEnd, -4)));
+}
+
+function mutate(frames: readonly Buffer[], framing: Framing, random: () => number): Buffer[] {
   const pick = (count: number): number => Math.floor(random() * count);
   const mutated = [...frames];
   for (let changes = 1 + pick(4); changes > 0; changes--) {
@@ -81,10 +100,12 @@ function mutate(frames: readonly Buffer[], random: () => number): Buffer[] {
     if (kind === 0) mutated.splice(at, 0, frame);
     else if (kind === 1) mutated.splice(pick(mutated.length), 0, frame);
     else {
-      const place = pick(frame.length);
       const word = Buffer.from(words[pick(words.length)] ?? "");
       const cut = kind === 2 ? 1 : 0;
-      mutated[at] = Buffer.concat([frame.subarray(0, place), word, frame.subarray(place + cut)]);
+      mutated[at] = editText(frame, framing, (text) => {
+        const place = pick(text.length);
+        return Buffer.concat([text.subarray(0, place), word, text.subarray(place + cut)]);
+      });
     }
   }
   return mutated;
@@ -96,8 +117,9 @@ it("are told as without the shortcut", () => {
   for (let index = 0; index < cases; index++) {
     const { id, dialect, operation, framing, frames } = subjects[Math.floor(random() * subjects.length)] as Subject;
     const decoder = createFrameDecoder(framing);
-    const cut = mutate(frames, random).flatMap((chunk) => decoder.push(chunk));
-    const [short, long] = [dialect.eventDecoder(operation), dialect.eventDecoder(operation)];
+    const cut = mutate(frames, framing, random).flatMap((chunk) => decoder.push(chunk));
+    const detail = random() < 0.5 ? "whole" : "facts";
+    const [short, long] = [dialect.eventDecoder(operation, detail), dialect.eventDecoder(operation, detail)];
     for (const frame of [...cut, ...decoder.end()]) {
       // Frames that come several at once do not take the shortcut.
       const told = random() < 0.1 ? undefined : short.pushRepeated?.(frame.raw);

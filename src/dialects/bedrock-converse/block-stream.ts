@@ -11,6 +11,8 @@ export interface BlockStream {
   start(index: unknown, start: unknown): StreamEvent[] | undefined;
   extend(index: unknown, delta: unknown): StreamEvent[] | undefined;
   stop(index: unknown): StreamEvent[] | undefined;
+  /** What this delta, which was told, did: the part whose text it extended, and the member that it had it from; undefined for any other. */
+  grown(index: unknown, delta: unknown): { part: number; name: string; text: string } | undefined;
   /** What was held back comes out: the stream is over, or broke off. */
   end(): StreamEvent[];
 }
@@ -49,12 +51,26 @@ class ConverseBlockStream implements BlockStream {
     if (isJsonObject(reasoningContent)) return this.#extendReasoning(block, reasoningContent);
     if (citation !== undefined) return [...this.#open(block, "text"), extendPart(block, { citations: [citation] })];
     if (isJsonObject(toolUse) && typeof toolUse["input"] === "string") {
-      const isCall = block.kind === "tool_call" || block.kind === "server_tool_call";
-      return isCall ? appendText(block, toolUse["input"]) : undefined;
+      return isCall(block) ? appendText(block, toolUse["input"]) : undefined;
     }
     if (Array.isArray(toolResult)) return this.#holdContent(block, toolResult);
     if (isJsonObject(image)) return this.#holdImage(block, image);
     return undefined;
+  }
+
+  grown(index: unknown, delta: unknown): { part: number; name: string; text: string } | undefined {
+    const block = this.#blocks.get(index);
+    if (block === undefined || !isJsonObject(delta)) return undefined;
+    const { part, kind } = block;
+    const { text, reasoningContent, citation, toolUse } = delta;
+    if (typeof text === "string") return kind === "text" ? { part, name: "text", text } : undefined;
+    if (isJsonObject(reasoningContent)) {
+      const { text: thought } = reasoningContent;
+      return kind === "reasoning" && typeof thought === "string" ? { part, name: "text", text: thought } : undefined;
+    }
+    if (citation !== undefined || !isJsonObject(toolUse) || !isCall(block)) return undefined;
+    const { input } = toolUse;
+    return typeof input === "string" ? { part, name: "input", text: input } : undefined;
   }
 
   stop(index: unknown): StreamEvent[] | undefined {
@@ -133,6 +149,10 @@ class ConverseBlockStream implements BlockStream {
     delete block.held;
     return this.#begin(block, decodeBlock({ [held.key]: held.facts }));
   }
+}
+
+function isCall({ kind }: BlockState): boolean {
+  return kind === "tool_call" || kind === "server_tool_call";
 }
 
 /** Empty text is no event. */

@@ -4,6 +4,8 @@
 
 import { mergeRawUsage, type InferenceResponse, type StreamEvent } from "../../canonical/index.ts";
 import type { AnswerDetail, Frame, ObjectDecoder, Operation } from "../dialect.ts";
+import { headerBytesOf, readMessage } from "../framing/aws-eventstream.ts";
+import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createBlockStream, type BlockStream } from "./block-stream.ts";
 import { decodeException } from "./error.ts";
@@ -19,6 +21,10 @@ export function createEventDecoder(detail: AnswerDetail = "whole"): ObjectDecode
 /** Cap of a name the provider chose, in characters: it goes into logs and counters. */
 const maxNameLength = 64;
 
+const deltaName = "contentBlockDelta";
+/** The member that hides how long the others are. */
+const paddingName = "p";
+
 /** There is only ever one choice. */
 const choice = 0;
 
@@ -28,37 +34,80 @@ class ConverseEventDecoder implements ObjectDecoder {
   readonly #detail: AnswerDetail;
   readonly #blocks: BlockStream = createBlockStream();
   #usage: JsonObject | undefined;
+  readonly #repetition = new Repetition();
+  /** The part that the repeated delta extends, and the member with its text. */
+  #repeatedPart = 0;
+  #repeatedName = "text";
+  /** Of the message that it came in; undefined for an object without one. */
+  #headerBytes: number | undefined;
 
   constructor(detail: AnswerDetail) {
     this.#detail = detail;
   }
 
   push(frame: Frame): StreamEvent[] {
+    this.#repetition.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     if (frame.exception === true) return [{ type: "error", error: decodeException(frame) }];
     const name = frame.event ?? "unnamed";
     const body = parseObject(frame.data);
-    return body === undefined ? [unrecognized(name)] : this.pushObject(body, name);
+    if (body === undefined) return [unrecognized(name)];
+    const events = this.#tell(body, name);
+    if (name === deltaName) {
+      const message = readMessage(frame.raw);
+      if (message !== undefined) this.#learn(message, body, headerBytesOf(frame.raw));
+    }
+    return events;
   }
 
-  pushObject(body: JsonObject, name = "unnamed"): StreamEvent[] {
-    return this.#decode(name, body) ?? [unrecognized(name)];
+  pushObject(body: JsonObject, name = "unnamed", raw?: Buffer): StreamEvent[] {
+    this.#repetition.forget();
+    const events = this.#tell(body, name);
+    if (raw !== undefined && name === deltaName) this.#learn(raw, body, undefined);
+    return events;
+  }
+
+  /** Of a message, or of the bytes that came with an object: as the delta came that was learned. */
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    if (!this.#repetition.isLearned) return undefined;
+    const bytes = this.#headerBytes === undefined ? raw : readMessage(raw, this.#headerBytes);
+    if (bytes === undefined || !this.#repetition.matches(bytes)) return undefined;
+    const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
   }
 
   end(): StreamEvent[] {
     return this.#blocks.end();
   }
 
+  /** The block has begun now, so that the same delta again would only extend it. */
+  #learn(raw: Buffer, { contentBlockIndex, delta, p }: JsonObject, headerBytes: number | undefined): void {
+    const grown = this.#blocks.grown(contentBlockIndex, delta);
+    if (grown === undefined) return;
+    this.#repeatedPart = grown.part;
+    this.#repeatedName = grown.name;
+    this.#headerBytes = headerBytes;
+    const slots: Slot[] = [{ name: grown.name, value: grown.text }];
+    if (p !== undefined) slots.push({ name: paddingName, value: p, isIdle: true });
+    this.#repetition.learn(raw, slots);
+  }
+
+  #tell(body: JsonObject, name: string): StreamEvent[] {
+    return this.#decode(name, body) ?? [unrecognized(name)];
+  }
+
   #decode(name: string, body: JsonObject): StreamEvent[] | undefined {
     switch (name) {
       case "messageStart": {
-        const { role, ...facts } = body;
-        const name = typeof role === "string" ? role : "assistant";
-        return [{ type: "choice_start", choice, role: name }, ...this.#tellFacts(facts)];
+        const { role } = body;
+        const events: StreamEvent[] = [
+          { type: "choice_start", choice, role: typeof role === "string" ? role : "assistant" },
+        ];
+        return this.#tellFacts(body, "role", events);
       }
       case "contentBlockStart":
         return this.#blocks.start(body["contentBlockIndex"], body["start"]);
-      case "contentBlockDelta":
+      case deltaName:
         return this.#blocks.extend(body["contentBlockIndex"], body["delta"]);
       case "contentBlockStop":
         return this.#blocks.stop(body["contentBlockIndex"]);
@@ -72,34 +121,41 @@ class ConverseEventDecoder implements ObjectDecoder {
   }
 
   #stop(body: JsonObject): StreamEvent[] {
-    const { stopReason: raw, ...facts } = body;
+    const { stopReason: raw } = body;
     const events = this.#blocks.end();
     if (typeof raw === "string") {
       events.push({ type: "choice_end", choice, finishReason: { unified: unifyFinishReason(raw), raw } });
     }
-    return [...events, ...this.#tellFacts(facts)];
+    return this.#tellFacts(body, "stopReason", events);
   }
 
   #finish(body: JsonObject): StreamEvent[] {
-    const { usage, ...facts } = body;
-    const events = this.#tellFacts(facts);
+    const { usage } = body;
+    const events = this.#tellFacts(body, "usage", []);
     if (isJsonObject(usage)) {
       this.#usage = mergeRawUsage(this.#usage, usage);
       events.push({ type: "usage", usage: decodeUsage(this.#usage) });
     }
-    return [...events, { type: "response_end" }];
+    events.push({ type: "response_end" });
+    return events;
   }
 
-  /** Facts about the whole answer, through the very reading that a whole answer would get; `p` is padding that hides lengths. */
-  #tellFacts(body: JsonObject): StreamEvent[] {
+  /** Facts about the whole answer beside the member that was told, through the very reading that a whole answer would get. */
+  #tellFacts(body: JsonObject, told: string, events: StreamEvent[]): StreamEvent[] {
     if (this.#detail === "facts") {
       const serviceTier = readServiceTier(body);
-      return serviceTier === undefined ? [] : [{ type: "response_start", serviceTier }];
+      if (serviceTier !== undefined) events.push({ type: "response_start", serviceTier });
+      return events;
     }
-    const { p: _padding, ...facts } = body;
+    const { [told]: _told, [paddingName]: _padding, ...facts } = body;
     const { serviceTier, extensions }: InferenceResponse = decodeResponse(facts, wholeOperation);
-    if (serviceTier === undefined && extensions === undefined) return [];
-    return [{ type: "response_start", ...optional("serviceTier", serviceTier), ...optional("extensions", extensions) }];
+    if (serviceTier === undefined && extensions === undefined) return events;
+    events.push({
+      type: "response_start",
+      ...optional("serviceTier", serviceTier),
+      ...optional("extensions", extensions),
+    });
+    return events;
   }
 }
 

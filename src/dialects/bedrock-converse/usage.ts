@@ -2,7 +2,7 @@
 // Invariant: counts are the provider's own, never corrected.
 
 import type { Usage } from "../../canonical/index.ts";
-import { compact, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
 
 /**
  * Decodes one usage object. `inputTokens` leaves the cache out (recorded: 22 beside a cache write of 2492), so both cache
@@ -10,24 +10,22 @@ import { compact, isJsonObject, type JsonObject } from "../json/fields.ts";
  * splits the writes by time to live. `raw` is the object itself.
  */
 export function decodeUsage(raw: JsonObject): Usage {
+  const usage: Usage = {};
   const uncached = readCount(raw["inputTokens"]);
+  const output = readCount(raw["outputTokens"]);
   const cacheRead = readCount(raw["cacheReadInputTokens"]) ?? readCount(raw["cacheReadInputTokenCount"]);
-  const cacheWrite5m = sumWrites(raw["cacheDetails"], "5m");
-  const cacheWrite1h = sumWrites(raw["cacheDetails"], "1h");
-  const cacheWrite =
-    readCount(raw["cacheWriteInputTokens"]) ??
-    readCount(raw["cacheWriteInputTokenCount"]) ??
-    (cacheWrite5m === undefined && cacheWrite1h === undefined ? undefined : (cacheWrite5m ?? 0) + (cacheWrite1h ?? 0));
-  return compact<Usage>({
-    // Without the uncached count the whole is not known, whatever the cache says.
-    inputTokens: uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0),
-    outputTokens: readCount(raw["outputTokens"]),
-    cacheReadTokens: cacheRead,
-    cacheWriteTokens: cacheWrite,
-    cacheWrite5mTokens: cacheWrite5m,
-    cacheWrite1hTokens: cacheWrite1h,
-    raw,
-  });
+  const stated = readCount(raw["cacheWriteInputTokens"]) ?? readCount(raw["cacheWriteInputTokenCount"]);
+  addWrites(usage, raw["cacheDetails"]);
+  const { cacheWrite5mTokens: minutes, cacheWrite1hTokens: hour } = usage;
+  const isSplit = minutes !== undefined || hour !== undefined;
+  const cacheWrite = stated ?? (isSplit ? (minutes ?? 0) + (hour ?? 0) : undefined);
+  // Without the uncached count the whole is not known, whatever the cache says.
+  if (uncached !== undefined) usage.inputTokens = uncached + (cacheRead ?? 0) + (cacheWrite ?? 0);
+  if (output !== undefined) usage.outputTokens = output;
+  if (cacheRead !== undefined) usage.cacheReadTokens = cacheRead;
+  if (cacheWrite !== undefined) usage.cacheWriteTokens = cacheWrite;
+  usage.raw = raw;
+  return usage;
 }
 
 /** A whole number ≥ 0; undefined for anything else, null included. */
@@ -35,14 +33,13 @@ export function readCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
-/** What was written for this time to live; undefined when no entry names it. */
-function sumWrites(details: unknown, ttl: string): number | undefined {
-  if (!Array.isArray(details)) return undefined;
-  let sum: number | undefined;
+/** What was written for each time to live that the entries name. */
+function addWrites(usage: Usage, details: unknown): void {
+  if (!Array.isArray(details)) return;
   for (const entry of details as unknown[]) {
-    if (!isJsonObject(entry) || entry["ttl"] !== ttl) continue;
-    const count = readCount(entry["inputTokens"]);
-    if (count !== undefined) sum = (sum ?? 0) + count;
+    const count = isJsonObject(entry) ? readCount(entry["inputTokens"]) : undefined;
+    if (!isJsonObject(entry) || count === undefined) continue;
+    if (entry["ttl"] === "5m") usage.cacheWrite5mTokens = (usage.cacheWrite5mTokens ?? 0) + count;
+    if (entry["ttl"] === "1h") usage.cacheWrite1hTokens = (usage.cacheWrite1hTokens ?? 0) + count;
   }
-  return sum;
 }

@@ -3,21 +3,30 @@
 // Invariant: never throws; a body of none of these shapes is undefined.
 
 import { createFold, mergeRawUsage, type InferenceResponse, type StreamEvent } from "../../canonical/index.ts";
+import type { AnswerDetail } from "../dialect.ts";
+import { Repetition, type Slot } from "../framing/repetition.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { firstText, optional, ownExtensions, unifyFinishReason } from "./schema.ts";
 import { collectCounts, decodeCounts } from "./usage.ts";
 
 /** One per stream. */
 export interface CompletionStream {
-  /** The events of one chunk; `isFiltered` where a guardrail intervened, which is the reason of what has no other. */
-  push(body: JsonObject, isFiltered: boolean): StreamEvent[] | undefined;
+  /**
+   * The events of one chunk; `isFiltered` where a guardrail intervened, which is the reason of what has no other; `raw`: its bytes,
+   * where `pushRepeated` will be asked.
+   */
+  push(body: JsonObject, isFiltered: boolean, raw?: Buffer): StreamEvent[] | undefined;
+  /** The events of a chunk that is the one before but for its text; undefined where it is to be pushed. */
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined;
+  /** The usage, where it was held back until no more chunks come. */
+  end(): StreamEvent[];
   /** Every choice that began has its finish reason. */
   readonly isFinished: boolean;
 }
 
-/** Starts with no choice. */
-export function createCompletionStream(): CompletionStream {
-  return new PromptCompletionStream();
+/** Starts with no choice. Of facts the usage is told at the end. */
+export function createCompletionStream(detail: AnswerDetail = "whole"): CompletionStream {
+  return new PromptCompletionStream(detail);
 }
 
 /** Decodes a whole answer; one of no known shape has no choices, and all of it is kept. */
@@ -44,6 +53,11 @@ const plumbingKeys = [
   "generation_token_count",
 ];
 
+/** The one count that is another in every chunk of a stream (Llama's). */
+const growingCount = "generation_token_count";
+
+type TextDelta = StreamEvent & { type: "part_delta" };
+
 interface ChoiceState {
   partCount: number;
   /** Number of the text part, once it began. */
@@ -52,17 +66,69 @@ interface ChoiceState {
 }
 
 class PromptCompletionStream implements CompletionStream {
+  readonly #detail: AnswerDetail;
   readonly #choices = new Map<number, ChoiceState>();
   #counts: JsonObject | undefined;
+  #isCountHeld = false;
+  readonly #repetition = new Repetition();
+  #repeated: TextDelta | undefined;
+  /** The member that has the text. */
+  #repeatedName = "text";
+
+  constructor(detail: AnswerDetail) {
+    this.#detail = detail;
+  }
 
   get isFinished(): boolean {
     return this.#choices.size > 0 && [...this.#choices.values()].every((choice) => choice.isFinished);
   }
 
-  push(wire: JsonObject, isFiltered: boolean): StreamEvent[] | undefined {
+  push(wire: JsonObject, isFiltered: boolean, raw?: Buffer): StreamEvent[] | undefined {
+    this.#repetition.forget();
+    const events = this.#decode(wire, isFiltered);
+    if (raw !== undefined && events !== undefined) this.#learn(raw, wire, events);
+    return events;
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    const repeated = this.#repeated;
+    if (repeated === undefined || !this.#repetition.matches(raw)) return undefined;
+    const count = this.#repetition.valueOf(growingCount);
+    if (count !== undefined && this.#counts !== undefined) {
+      this.#counts = { ...this.#counts, [growingCount]: count };
+      this.#isCountHeld = true;
+    }
+    const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    return text === "" ? [] : [{ ...repeated, text }];
+  }
+
+  end(): StreamEvent[] {
+    if (this.#counts === undefined || !this.#isCountHeld) return [];
+    this.#isCountHeld = false;
+    return [{ type: "usage", usage: decodeCounts(this.#counts) }];
+  }
+
+  /** The choice and its text have begun now, so that the same chunk again would only extend it. */
+  #learn(raw: Buffer, body: JsonObject, events: readonly StreamEvent[]): void {
+    const item = findOnlyItem(body);
+    const found = item === undefined ? undefined : firstText(item, textKeys);
+    let delta: TextDelta | undefined;
+    for (const event of events) {
+      if (event.type === "part_delta") delta = event;
+      else if (event.type !== "choice_start" && event.type !== "part_start") return;
+    }
+    if (delta === undefined || found?.text !== delta.text) return;
+    this.#repeated = delta;
+    this.#repeatedName = found.key;
+    const slots: Slot[] = [{ name: found.key, value: found.text }];
+    if (growingCount in body) slots.push({ name: growingCount, value: body[growingCount] });
+    this.#repetition.learn(raw, slots);
+  }
+
+  #decode(wire: JsonObject, isFiltered: boolean): StreamEvent[] | undefined {
     const body = unfoldEnd(wire);
     const fields = new FieldReader(body);
-    const listKey = listKeys.find((key) => Array.isArray(body[key]));
+    const listKey = findListKey(body);
     const items = listKey === undefined ? undefined : fields.arrayOf(listKey, isJsonObject);
     const isPiece = items !== undefined || [...textKeys, ...reasonKeys, "event_type"].some((key) => key in body);
     if (!isPiece) return undefined;
@@ -83,7 +149,8 @@ class PromptCompletionStream implements CompletionStream {
     const counts = collectCounts(body);
     if (counts !== undefined) {
       this.#counts = mergeRawUsage(this.#counts, counts);
-      events.push({ type: "usage", usage: decodeCounts(this.#counts) });
+      this.#isCountHeld = true;
+      if (this.#detail === "whole") events.push(...this.end());
     }
     return events;
   }
@@ -142,6 +209,19 @@ class PromptCompletionStream implements CompletionStream {
     events.push({ type: "choice_start", choice: index, role: "assistant" });
     return choice;
   }
+}
+
+function findListKey(body: JsonObject): string | undefined {
+  for (const key of listKeys) if (Array.isArray(body[key])) return key;
+  return undefined;
+}
+
+/** What has the text of a chunk about one choice. */
+function findOnlyItem(body: JsonObject): JsonObject | undefined {
+  const key = findListKey(body);
+  if (key === undefined) return body;
+  const [item, ...others] = body[key] as unknown[];
+  return others.length === 0 && isJsonObject(item) ? item : undefined;
 }
 
 /** Command R ends its stream with the whole answer in `response`: all of it but the text, which has been told. */

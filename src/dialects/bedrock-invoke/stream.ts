@@ -7,6 +7,7 @@ import { createEventDecoder as createAnthropicDecoder } from "../anthropic-messa
 import { decodeException } from "../bedrock-converse/error.ts";
 import { createEventDecoder as createConverseDecoder } from "../bedrock-converse/stream.ts";
 import type { AnswerDetail, EventDecoder, Frame, ObjectDecoder, Operation } from "../dialect.ts";
+import { readEventText } from "../framing/aws-eventstream.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createStreamDecoder as createChatDecoder } from "../openai-chat/stream.ts";
 import { createCompletionStream } from "./completion.ts";
@@ -35,6 +36,8 @@ interface FamilyDecoder {
 class InvokeEventDecoder implements EventDecoder {
   readonly #operation: Operation;
   readonly #detail: AnswerDetail;
+  /** The last chunk brought output, so that the next one may repeat it. */
+  #mayRepeat = false;
   #family: FamilyDecoder | undefined;
   #usage: Usage | undefined;
   #metrics: JsonObject | undefined;
@@ -45,6 +48,17 @@ class InvokeEventDecoder implements EventDecoder {
   }
 
   push(frame: Frame): StreamEvent[] {
+    const events = this.#decode(frame);
+    this.#mayRepeat = events.length > 0 && events[events.length - 1]?.type === "part_delta";
+    return events;
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    const text = this.#mayRepeat ? readEventText(raw, "chunk") : undefined;
+    return text === undefined ? undefined : this.#family?.pushRepeated?.(readChunk(text));
+  }
+
+  #decode(frame: Frame): StreamEvent[] {
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     if (frame.exception === true) return [{ type: "error", error: decodeException(frame) }];
     const bytes = readChunk(frame.data);
@@ -73,7 +87,8 @@ class InvokeEventDecoder implements EventDecoder {
 
   /** The family's usage with the metrics beside it; told once more when they come, before the end. */
   #withMetrics(events: StreamEvent[], isNews = false): StreamEvent[] {
-    const isStated = isNews || events.some(({ type }) => type === "usage");
+    let isStated = isNews;
+    for (const { type } of events) if (type === "usage") isStated = true;
     if (!isStated) return events;
     const told: StreamEvent[] = [];
     let isEnded = false;
@@ -115,7 +130,7 @@ function chooseFamily(event: JsonObject, operation: Operation, detail: AnswerDet
   if (Object.keys(event).some((key) => converseEvents.has(key))) return readConverse(detail);
   // Claude's older models complete a prompt, in chunks that have a type too.
   if (typeof event["type"] === "string" && event["completion"] === undefined) return readAnthropic(operation, detail);
-  return readCompletion();
+  return readCompletion(detail);
 }
 
 function readAnthropic(operation: Operation, detail: AnswerDetail): FamilyDecoder {
@@ -131,10 +146,16 @@ function readAnthropic(operation: Operation, detail: AnswerDetail): FamilyDecode
 function readConverse(detail: AnswerDetail): FamilyDecoder {
   const decoder = createConverseDecoder(detail);
   return {
-    push: (event) =>
-      Object.entries(event).flatMap(([name, body]) =>
-        isJsonObject(body) ? decoder.pushObject(body, name) : [unrecognized(name)],
-      ),
+    push: (event, _isFiltered, raw) => {
+      const names = Object.keys(event);
+      // Another event in the same object would be told once only.
+      const own = names.length === 1 ? raw : undefined;
+      return names.flatMap((name) => {
+        const body = event[name];
+        return isJsonObject(body) ? decoder.pushObject(body, name, own) : [unrecognized(name)];
+      });
+    },
+    pushRepeated: (raw) => decoder.pushRepeated?.(raw),
     end: () => decoder.end(),
   };
 }
@@ -147,15 +168,18 @@ function readChat(): FamilyDecoder {
   };
 }
 
-function readCompletion(): FamilyDecoder {
-  const stream = createCompletionStream();
+function readCompletion(detail: AnswerDetail): FamilyDecoder {
+  const stream = createCompletionStream(detail);
   let isEnded = false;
   return {
-    push: (event, isFiltered) => stream.push(event, isFiltered),
+    push: (event, isFiltered, raw) => stream.push(event, isFiltered, raw),
+    pushRepeated: (raw) => stream.pushRepeated(raw),
     end: (isLast) => {
-      if (isEnded || !(isLast || stream.isFinished)) return [];
+      const events = stream.end();
+      if (isEnded || !(isLast || stream.isFinished)) return events;
       isEnded = true;
-      return [{ type: "response_end" }];
+      events.push({ type: "response_end" });
+      return events;
     },
   };
 }

@@ -5,10 +5,12 @@ import type { Usage } from "../../canonical/index.ts";
 import { readCount } from "../bedrock-converse/usage.ts";
 import type { HeaderLookup } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
-import { metricsKey, optional } from "./schema.ts";
+import { metricsKey } from "./schema.ts";
 
-const headerPrefix = "x-amzn-bedrock-";
-const headerNames = ["input", "output", "cache-read-input", "cache-write-input"] as const;
+const inputHeader = "x-amzn-bedrock-input-token-count";
+const outputHeader = "x-amzn-bedrock-output-token-count";
+const cacheReadHeader = "x-amzn-bedrock-cache-read-input-token-count";
+const cacheWriteHeader = "x-amzn-bedrock-cache-write-input-token-count";
 
 /**
  * Reads `x-amzn-bedrock-{input,output,cache-read-input,cache-write-input}-token-count`. Input leaves the cache out
@@ -16,15 +18,20 @@ const headerNames = ["input", "output", "cache-read-input", "cache-write-input"]
  */
 export function decodeUsageHeaders(header: HeaderLookup): Usage | undefined {
   const raw: JsonObject = {};
-  const [input, output, cacheRead, cacheWrite] = headerNames.map((name) => {
-    const full = `${headerPrefix}${name}-token-count`;
-    const value = header(full);
-    if (value === undefined || !/^\d{1,15}$/.test(value)) return undefined;
-    const count = Number(value);
-    raw[full] = count;
-    return count;
-  });
-  return Object.keys(raw).length === 0 ? undefined : sum({ input, output, cacheRead, cacheWrite }, raw);
+  const input = takeHeader(header, inputHeader, raw);
+  const output = takeHeader(header, outputHeader, raw);
+  const cacheRead = takeHeader(header, cacheReadHeader, raw);
+  const cacheWrite = takeHeader(header, cacheWriteHeader, raw);
+  const isStated = (input ?? output ?? cacheRead ?? cacheWrite) !== undefined;
+  return isStated ? sum({ input, output, cacheRead, cacheWrite }, raw) : undefined;
+}
+
+function takeHeader(header: HeaderLookup, name: string, raw: JsonObject): number | undefined {
+  const value = header(name);
+  if (value === undefined || !/^\d{1,15}$/.test(value)) return undefined;
+  const count = Number(value);
+  raw[name] = count;
+  return count;
 }
 
 /** The usage of a stream: the family's own, or else the metrics; `raw` has the metrics beside the family's counts. */
@@ -89,11 +96,11 @@ interface Counts {
 }
 
 function sum({ input, output, cacheRead, cacheWrite }: Counts, raw: JsonObject): Usage {
-  return {
-    ...optional("inputTokens", input === undefined ? undefined : input + (cacheRead ?? 0) + (cacheWrite ?? 0)),
-    ...optional("outputTokens", output),
-    ...optional("cacheReadTokens", cacheRead),
-    ...optional("cacheWriteTokens", cacheWrite),
-    raw,
-  };
+  const usage: Usage = {};
+  if (input !== undefined) usage.inputTokens = input + (cacheRead ?? 0) + (cacheWrite ?? 0);
+  if (output !== undefined) usage.outputTokens = output;
+  if (cacheRead !== undefined) usage.cacheReadTokens = cacheRead;
+  if (cacheWrite !== undefined) usage.cacheWriteTokens = cacheWrite;
+  usage.raw = raw;
+  return usage;
 }

@@ -5,6 +5,7 @@
 
 import { crc32 } from "node:zlib";
 import type { Frame, FrameDecoder } from "../dialect.ts";
+import { type MessageHead, readHead, stringType } from "./aws-headers.ts";
 import { defaultMaxEventBytes } from "./limits.ts";
 
 /** Total length, length of the headers, and the checksum of these two. */
@@ -18,6 +19,29 @@ const overheadBytes = preludeBytes + checksumBytes;
  */
 export function createAwsEventStreamDecoder(options: { maxEventBytes?: number } = {}): FrameDecoder {
   return new MessageDecoder(options.maxEventBytes ?? defaultMaxEventBytes);
+}
+
+/**
+ * Headers and payload of what is one whole and sound message, the headers of so many bytes where that is told; undefined for
+ * anything else.
+ */
+export function readMessage(raw: Buffer, headerBytes?: number): Buffer | undefined {
+  if (raw.length < overheadBytes || readLength(raw, 0) !== raw.length) return undefined;
+  return headerBytes === undefined || headerBytes === raw.readUInt32BE(4) ? readBody(raw) : undefined;
+}
+
+/** How many of the bytes of a message's headers and payload are the headers'. */
+export function headerBytesOf(raw: Buffer): number {
+  return raw.readUInt32BE(4);
+}
+
+/** The payload's text of what is one whole and sound message with this event; undefined for anything else. */
+export function readEventText(raw: Buffer, event: string): string | undefined {
+  const body = readMessage(raw);
+  if (body === undefined) return undefined;
+  const headerBytes = headerBytesOf(raw);
+  const head = readHead(body, 0, headerBytes);
+  return head?.event === event && !head.isException ? body.toString("utf8", headerBytes) : undefined;
 }
 
 /** Headers as their bytes, for messages that all have the same; a name takes up to 255 bytes, a value up to 32767. */
@@ -49,13 +73,9 @@ function encodeHeader(name: string, value: string): Buffer {
 }
 
 class MessageDecoder implements FrameDecoder {
-  /** No frame of this framing is told by its bytes alone. */
-  readonly isFresh = false;
   corrupt = false;
   overflowed = false;
   readonly #maxEventBytes: number;
-  /** Of the message before: most of a stream have the same. */
-  #lastHeaders: { bytes: Buffer; values: Headers } | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   /** Length of the message that has begun; undefined until its prelude is there. */
@@ -70,6 +90,10 @@ class MessageDecoder implements FrameDecoder {
     return this.#pendingBytes > 0 || this.corrupt || this.overflowed;
   }
 
+  get isFresh(): boolean {
+    return !this.midFrame;
+  }
+
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     if (this.corrupt || this.overflowed) return frames;
@@ -78,11 +102,16 @@ class MessageDecoder implements FrameDecoder {
       const available = this.#pendingBytes + chunk.length - start;
       if (this.#expected === undefined) {
         if (available < preludeBytes) break;
-        this.#expected = this.#readPrelude(this.#take(chunk, start, preludeBytes));
-        if (this.#expected === undefined) return frames;
+        const isHere = this.#pendingBytes === 0;
+        const length = isHere ? readLength(chunk, start) : readLength(this.#take(chunk, start, preludeBytes), 0);
+        if (length === undefined || length > this.#maxEventBytes) {
+          this.#stop(length === undefined ? "corrupt" : "overflowed");
+          return frames;
+        }
+        this.#expected = length;
       }
       if (available < this.#expected) break;
-      const frame = this.#decode(this.#take(chunk, start, this.#expected));
+      const frame = decodeMessage(this.#take(chunk, start, this.#expected));
       if (frame === undefined) {
         this.#stop("corrupt");
         return frames;
@@ -105,41 +134,8 @@ class MessageDecoder implements FrameDecoder {
 
   /** The first bytes of the message that has begun; copied only where it began in an earlier chunk. */
   #take(chunk: Buffer, start: number, bytes: number): Buffer {
-    if (this.#pendingBytes === 0) return chunk.subarray(start, start + bytes);
+    if (this.#pendingBytes === 0) return bytes === chunk.length ? chunk : chunk.subarray(start, start + bytes);
     return Buffer.concat([...this.#pending, chunk.subarray(start, start + bytes - this.#pendingBytes)], bytes);
-  }
-
-  /** The length of the message; undefined when decoding stops here. */
-  #readPrelude(prelude: Buffer): number | undefined {
-    const total = prelude.readUInt32BE(0);
-    const headerBytes = prelude.readUInt32BE(4);
-    // The checksum first: a length that was never sent is no message too large.
-    const isSound = crc32(prelude.subarray(0, 8)) === prelude.readUInt32BE(8);
-    if (!isSound || total < overheadBytes || headerBytes > total - overheadBytes) this.#stop("corrupt");
-    else if (total > this.#maxEventBytes) this.#stop("overflowed");
-    else return total;
-    return undefined;
-  }
-
-  /** Reads a message with a sound prelude; undefined when its checksum is wrong or its headers do not fill their room exactly. */
-  #decode(raw: Buffer): Frame | undefined {
-    const end = raw.length - checksumBytes;
-    if (crc32(raw.subarray(0, end)) !== raw.readUInt32BE(end)) return undefined;
-    const headersEnd = preludeBytes + raw.readUInt32BE(4);
-    const headers = this.#readHeaders(raw, headersEnd);
-    return headers === undefined ? undefined : decodePayload(raw, headers, headersEnd);
-  }
-
-  #readHeaders(raw: Buffer, end: number): Headers | undefined {
-    const last = this.#lastHeaders;
-    const isSame =
-      last?.bytes.length === end - preludeBytes &&
-      raw.compare(last.bytes, 0, last.bytes.length, preludeBytes, end) === 0;
-    if (last !== undefined && isSame) return last.values;
-    const values = readStringHeaders(raw, preludeBytes, end);
-    // A copy: the chunk that they are part of may be large.
-    if (values !== undefined) this.#lastHeaders = { bytes: Buffer.from(raw.subarray(preludeBytes, end)), values };
-    return values;
   }
 
   #stop(reason: "corrupt" | "overflowed"): void {
@@ -148,56 +144,54 @@ class MessageDecoder implements FrameDecoder {
   }
 
   #forget(): void {
-    this.#pending = [];
+    if (this.#pendingBytes > 0) this.#pending = [];
     this.#pendingBytes = 0;
     this.#expected = undefined;
   }
 }
 
-/** The headers that are strings. */
-type Headers = ReadonlyMap<string, string>;
-
-function decodePayload(raw: Buffer, headers: Headers, headersEnd: number): Frame {
-  const end = raw.length - checksumBytes;
-  const messageType = headers.get(":message-type");
-  const payload = raw.toString("utf8", headersEnd, end);
-  if (messageType !== "exception" && messageType !== "error") {
-    const event = headers.get(":event-type");
-    return event === undefined ? { data: payload, raw } : { event, data: payload, raw };
-  }
-  const event = headers.get(":exception-type") ?? headers.get(":error-code");
-  // A message of the type `error` has no payload: its text is a header.
-  const data = payload === "" ? (headers.get(":error-message") ?? "") : payload;
-  return { ...(event === undefined ? {} : { event }), data, raw, exception: true };
+/** The length of the message whose prelude is here; undefined where it is not sound: a length that was never sent is no message too large. */
+function readLength(bytes: Buffer, at: number): number | undefined {
+  if (~extendChecksum(-1, bytes, at, at + 8) !== bytes.readInt32BE(at + 8)) return undefined;
+  const total = bytes.readUInt32BE(at);
+  return total < overheadBytes || bytes.readUInt32BE(at + 4) > total - overheadBytes ? undefined : total;
 }
 
-const bytesType = 6;
-const stringType = 7;
+/** Headers and payload of a message with a sound prelude; undefined when its checksum is wrong. */
+function readBody(raw: Buffer): Buffer | undefined {
+  const end = raw.length - checksumBytes;
+  const body = raw.subarray(preludeBytes, end);
+  // The prelude's own checksum is right: the other one goes on from it.
+  const checksum = ~extendChecksum(~raw.readInt32BE(8), raw, 8, preludeBytes) >>> 0;
+  return crc32(body, checksum) === raw.readUInt32BE(end) ? body : undefined;
+}
 
-/** Bytes of the value by its type: true, false, byte, short, int, long, bytes, string, timestamp, uuid. -1: two bytes of length first. */
-const valueBytesByType = [0, 0, 1, 2, 4, 8, -1, -1, 8, 16];
+/** CRC-32 of each byte: for a few of them a native call costs more than it saves. */
+const checksumTable = Int32Array.from({ length: 256 }, (_none, byte) => {
+  let checksum = byte;
+  for (let bit = 0; bit < 8; bit++) checksum = checksum & 1 ? (checksum >>> 1) ^ 0xed_b8_83_20 : checksum >>> 1;
+  return checksum;
+});
 
-/** The headers that are strings, which all of AWS's own are; undefined when a type is unknown or a length runs over. */
-function readStringHeaders(raw: Buffer, start: number, end: number): Map<string, string> | undefined {
-  const headers = new Map<string, string>();
-  let position = start;
-  while (position < end) {
-    const nameStart = position + 1;
-    const typeAt = nameStart + (raw[position] as number);
-    if (typeAt >= end) return undefined;
-    const type = raw[typeAt] as number;
-    let valueStart = typeAt + 1;
-    let valueBytes = valueBytesByType[type];
-    if (type === bytesType || type === stringType) {
-      if (valueStart + 2 > end) return undefined;
-      valueBytes = raw.readUInt16BE(valueStart);
-      valueStart += 2;
-    }
-    if (valueBytes === undefined || valueStart + valueBytes > end) return undefined;
-    if (type === stringType) {
-      headers.set(raw.toString("utf8", nameStart, typeAt), raw.toString("utf8", valueStart, valueStart + valueBytes));
-    }
-    position = valueStart + valueBytes;
+function extendChecksum(before: number, bytes: Buffer, from: number, to: number): number {
+  let checksum = before;
+  for (let at = from; at < to; at++) {
+    checksum = (checksumTable[(checksum ^ (bytes[at] as number)) & 0xff] as number) ^ (checksum >>> 8);
   }
-  return headers;
+  return checksum;
+}
+
+/** Reads a message with a sound prelude; undefined when its checksum is wrong or its headers do not fill their room exactly. */
+function decodeMessage(raw: Buffer): Frame | undefined {
+  const body = readBody(raw);
+  if (body === undefined) return undefined;
+  const headerBytes = headerBytesOf(raw);
+  const head = readHead(body, 0, headerBytes);
+  return head === undefined ? undefined : toFrame(raw, head, body.toString("utf8", headerBytes));
+}
+
+function toFrame(raw: Buffer, { event, isException, errorMessage }: MessageHead, payload: string): Frame {
+  if (!isException) return event === undefined ? { data: payload, raw } : { event, data: payload, raw };
+  const data = payload === "" ? errorMessage : payload;
+  return { ...(event === undefined ? {} : { event }), data, raw, exception: true };
 }

@@ -6,6 +6,8 @@
 export interface Slot {
   readonly name: string;
   readonly value: unknown;
+  /** Nobody will ask for its value. */
+  readonly isIdle?: boolean;
 }
 
 interface Place {
@@ -14,6 +16,7 @@ interface Place {
   readonly start: number;
   readonly end: number;
   readonly isString: boolean;
+  readonly isIdle: boolean;
 }
 
 /** The last frame of text of one stream. Its owner vouches that the same frame once more would be the same event once more. */
@@ -49,6 +52,11 @@ export class Repetition {
     this.#learned = Buffer.from(raw);
   }
 
+  /** Whether any frame can be recognised: for who must make its bytes first. */
+  get isLearned(): boolean {
+    return this.#learned !== undefined;
+  }
+
   /** Another frame came: what it changed is not known here. */
   forget(): void {
     this.#learned = undefined;
@@ -75,18 +83,18 @@ export class Repetition {
     let at = 0;
     let from = 0;
     for (let index = 0; index < places.length; index++) {
-      const { start, end, isString } = places[index] as Place;
+      const { start, end, isString, isIdle } = places[index] as Place;
       if (!isSame(learned, from, start, raw, at)) return false;
       at += start - from;
       from = end;
-      at = isString ? this.#readString(raw, at, index) : this.#readCount(raw, at, index);
+      at = isString ? this.#readString(raw, at, isIdle ? -1 : index) : this.#readCount(raw, at, index);
       if (at === -1) return false;
     }
     if (this.#hasLooseEnd) return isSameButBlanks(learned, from, raw, at);
     return raw.length - at === learned.length - from && isSame(learned, from, learned.length, raw, at);
   }
 
-  /** Where a string ends, without its quotes; -1 where none does. */
+  /** Where a string ends, without its quotes; -1 where none does. `index` is -1 where its value is of no use. */
   #readString(raw: Buffer, start: number, index: number): number {
     let end = start;
     let all = 0;
@@ -101,6 +109,7 @@ export class Repetition {
       end++;
     }
     if (end >= raw.length) return -1;
+    if (index === -1 && !isEscaped) return end;
     const value = isEscaped
       ? parseString(raw.toString("utf8", start - 1, end + 1))
       : raw.toString(all > 0x7f ? "utf8" : "latin1", start, end);
@@ -175,22 +184,33 @@ function parseString(text: string): string | undefined {
 }
 
 /** A name in quotes before a colon is a member's, and here the only one of that name: beside the slots there are no escapes. */
-function findPlace(raw: Buffer, text: string, { name, value }: Slot): Place | undefined {
+function findPlace(raw: Buffer, text: string, { name, value, isIdle = false }: Slot): Place | undefined {
   const isString = typeof value === "string";
   if (!isString && !(Number.isSafeInteger(value) && (value as number) >= 0)) return undefined;
-  const member = `"${name}"`;
-  const found = text.indexOf(member);
-  if (found === -1 || text.includes(member, found + 1)) return undefined;
-  let start = found + member.length;
-  if (text[start] !== ":") return undefined;
+  let start = findMember(text, `"${name}"`);
+  if (start === -1) return undefined;
   start += text[start + 1] === " " ? 2 : 1;
   if (!isString) {
     const end = start + String(value).length;
-    return text.startsWith(String(value), start) ? { name, start, end, isString } : undefined;
+    return text.startsWith(String(value), start) ? { name, start, end, isString, isIdle } : undefined;
   }
   const end = findClosingQuote(text, start + 1);
   const isValue = text[start] === '"' && parseString(raw.toString("utf8", start, end + 1)) === value;
-  return isValue ? { name, start: start + 1, end, isString } : undefined;
+  return isValue ? { name, start: start + 1, end, isString, isIdle } : undefined;
+}
+
+/** Where the colon is behind the one member of this name; -1 where that cannot be told for sure. */
+function findMember(text: string, quotedName: string): number {
+  let colon = -1;
+  for (let found = text.indexOf(quotedName); found !== -1; found = text.indexOf(quotedName, found + 1)) {
+    const end = found + quotedName.length;
+    const next = text[end];
+    // A value.
+    if (next === "," || next === "}" || next === "]") continue;
+    if (next !== ":" || colon !== -1) return -1;
+    colon = end;
+  }
+  return colon;
 }
 
 /** The text's length where there is none. */

@@ -3,6 +3,7 @@
 
 import { type Choice, type FinishReason, mergeRawUsage, type Part, type StreamEvent } from "../../canonical/index.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { decodePart, decodeRole } from "./message.ts";
 import { PartialArguments } from "./partial-arguments.ts";
 import { dialectId, optional, ownExtensions, readFinishReason } from "./schema.ts";
 
@@ -53,6 +54,47 @@ export class CandidateStream {
     }
     if (Object.keys(facts).length > 0) this.#facts = mergeRawUsage(this.#facts, facts);
     return events;
+  }
+
+  /** As `push`, of the wire's candidate itself, leaving out its extensions and those of its parts. */
+  pushFacts(wire: JsonObject, events: StreamEvent[]): void {
+    const content = isJsonObject(wire["content"]) ? wire["content"] : undefined;
+    if (this.#role === undefined) {
+      const role = content?.["role"];
+      this.#role = decodeRole(typeof role === "string" ? role : undefined, "assistant");
+      events.push({ type: "choice_start", choice: this.#choice, role: this.#role });
+    }
+    const parts = content?.["parts"];
+    const list: unknown[] = Array.isArray(parts) ? parts : [];
+    let called = false;
+    for (let place = 0; place < list.length; place++) {
+      const part = list[place];
+      if (isJsonObject(part) && typeof part["text"] === "string" && readCall(part) === undefined) {
+        this.#pushText(part, part["text"], place === 0, events);
+      } else {
+        const value = decodePart(part);
+        if (value.type === "tool_call") called = true;
+        events.push(...this.#pushPart(value, part, place === 0));
+      }
+    }
+    this.#finish = readFinishReason(wire["finishReason"], called) ?? this.#finish;
+  }
+
+  /** The text of one part, as `#pushPart` would tell it. */
+  #pushText(wire: JsonObject, text: string, isFirst: boolean, events: StreamEvent[]): void {
+    const choice = this.#choice;
+    const type = wire["thought"] === true ? "reasoning" : "text";
+    const signed = "thoughtSignature" in wire || "thought_signature" in wire;
+    const open = this.#open;
+    if (isFirst && open?.type === type && !(signed && open.signed)) {
+      open.signed ||= signed;
+      if (text !== "") events.push({ type: "part_delta", choice, part: open.number, text });
+      return;
+    }
+    if (open !== undefined) events.push(...this.#close());
+    const part = this.#partCount++;
+    this.#open = { number: part, type, signed };
+    events.push({ type: "part_start", choice, part, value: { type, content: text } });
   }
 
   /** The wire ended. */

@@ -59,7 +59,7 @@ function decodeCandidate(wire: unknown, place: number): Choice {
   const finishReason = readFinishReason(wire["finishReason"], called);
   if (finishReason !== undefined) fields.skip("finishReason");
   return {
-    index: readIndex(fields) ?? place,
+    index: takeIndex(fields, wire) ?? place,
     message: { role: decodeRole(content?.string("role"), "assistant"), parts },
     ...optional("finishReason", finishReason),
     ...ownExtensions(fields.rest()),
@@ -73,7 +73,7 @@ function decodeEnding(wire: unknown, place: number): Choice {
   const content = fields.nested("content");
   const called = (content?.array("parts") ?? []).some((part) => isCall(part) && decodePart(part).type === "tool_call");
   return {
-    index: readIndex(fields) ?? place,
+    index: readIndex(candidate) ?? place,
     message: { role: decodeRole(content?.string("role"), "assistant"), parts: [] },
     ...optional("finishReason", readFinishReason(candidate["finishReason"], called)),
   };
@@ -83,9 +83,13 @@ function isCall(part: unknown): boolean {
   return isJsonObject(part) && ("functionCall" in part || "function_call" in part);
 }
 
-function readIndex(fields: FieldReader): number | undefined {
-  const index = fields.number("index");
-  if (index !== undefined && Number.isSafeInteger(index) && index >= 0) return index;
-  fields.putBack("index");
-  return undefined;
+/** Which candidate it is, where it says that. */
+export function readIndex({ index }: JsonObject): number | undefined {
+  return typeof index === "number" && Number.isSafeInteger(index) && index >= 0 ? index : undefined;
+}
+
+function takeIndex(fields: FieldReader, candidate: JsonObject): number | undefined {
+  const index = readIndex(candidate);
+  if (index !== undefined) fields.skip("index");
+  return index;
 }

@@ -3,21 +3,28 @@
 // Invariant: never throws; a chunk that cannot be read becomes `unrecognized`, without any of its content.
 
 import { changesRawUsage, mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Frame, Operation } from "../dialect.ts";
+import type { AnswerDetail, EventDecoder, Frame, Operation } from "../dialect.ts";
+import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { CandidateStream } from "./candidate-stream.ts";
 import { decodeError } from "./error.ts";
-import { decodeChunk } from "./response.ts";
-import { dialectId, optional } from "./schema.ts";
-import { decodeUsage, readServiceTier } from "./usage.ts";
+import { decodeChunk, readIndex } from "./response.ts";
+import { dialectId, optional, readBlockReason } from "./schema.ts";
+import { decodeUsage, readServiceTier, restateUsage } from "./usage.ts";
 
 /** Starts a decoder for one streamed answer. */
-export function createEventDecoder(operation: Operation): EventDecoder {
-  return new ChunkDecoder(operation);
+export function createEventDecoder(operation: Operation, detail: AnswerDetail = "whole"): EventDecoder {
+  return new ChunkDecoder(operation, detail);
 }
+
+type TextDelta = StreamEvent & { type: "part_delta" };
+
+/** What of the usage is another in every chunk; each chunk states it whole. */
+const growingCounts = ["candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"];
 
 class ChunkDecoder implements EventDecoder {
   readonly #operation: Operation;
+  readonly #detail: AnswerDetail;
   readonly #candidates = new Map<number, CandidateStream>();
   #usage: JsonObject | undefined;
   /** What the last `response_start` said. */
@@ -27,27 +34,52 @@ class ChunkDecoder implements EventDecoder {
   #facts: JsonObject | undefined;
   #failed = false;
 
-  constructor(operation: Operation) {
+  #repetition: Repetition | undefined;
+  /** What the chunk before told, where that was one piece of text. */
+  #repeated: TextDelta | undefined;
+
+  constructor(operation: Operation, detail: AnswerDetail) {
     this.#operation = operation;
+    this.#detail = detail;
   }
 
   push(frame: Frame): StreamEvent[] {
+    this.#repetition?.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     // An error may stand in a stream of events as bare JSON, over many lines (wire.md §1.0): then no line is a data line.
     const body = parseJson(frame.data === "" ? frame.raw.toString("utf8") : frame.data);
-    return Array.isArray(body) ? (body as unknown[]).flatMap((chunk) => this.#decode(chunk)) : this.#decode(body);
+    if (Array.isArray(body)) return (body as unknown[]).flatMap((chunk) => this.#decode(chunk));
+    const events = this.#decode(body);
+    if (this.#detail === "facts") this.#watch(body, events, frame.raw);
+    return events;
+  }
+
+  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
+    const [repetition, repeated] = [this.#repetition, this.#repeated];
+    if (repeated === undefined || repetition?.matches(raw) !== true) return undefined;
+    for (const name of growingCounts) {
+      const count = repetition.valueOf(name);
+      if (this.#usage !== undefined && count !== undefined) this.#usage[name] = count;
+    }
+    const text = repetition.valueOf("text") as string;
+    return text === "" ? [] : [{ ...repeated, text }];
   }
 
   end(): StreamEvent[] {
     const events: StreamEvent[] = [];
-    for (const candidate of this.#candidates.values()) events.push(...candidate.end());
+    let isWhole = this.#candidates.size > 0 && !this.#failed;
+    for (const candidate of this.#candidates.values()) {
+      events.push(...candidate.end());
+      if (!candidate.isFinished) isWhole = false;
+    }
     if (this.#facts !== undefined) {
       events.push({ type: "response_start", extensions: { [dialectId]: this.#facts } });
       this.#facts = undefined;
     }
-    const candidates = [...this.#candidates.values()];
-    const isWhole = candidates.length > 0 && candidates.every(({ isFinished }) => isFinished);
-    if (isWhole && !this.#failed) events.push({ type: "response_end" });
+    if (this.#detail === "facts" && this.#usage !== undefined) {
+      events.push({ type: "usage", usage: decodeUsage(this.#usage) });
+    }
+    if (isWhole) events.push({ type: "response_end" });
     return events;
   }
 
@@ -60,6 +92,7 @@ class ChunkDecoder implements EventDecoder {
     const isChunk =
       isJsonObject(chunk) && ("candidates" in chunk || "usageMetadata" in chunk || "promptFeedback" in chunk);
     if (!isChunk || this.#operation.kind !== "generate_content") return [{ type: "unrecognized", name: "chunk" }];
+    if (this.#detail === "facts") return this.#tellFacts(chunk);
     const { id, model, serviceTier, choices, extensions } = decodeChunk(chunk);
     const events: StreamEvent[] = this.#restateHead({
       ...optional("id", id),
@@ -67,16 +100,66 @@ class ChunkDecoder implements EventDecoder {
       ...optional("serviceTier", serviceTier),
     });
     for (const [place, choice] of choices.entries()) {
-      let candidate = this.#candidates.get(choice.index);
-      if (candidate === undefined) {
-        candidate = new CandidateStream(choice.index);
-        this.#candidates.set(choice.index, candidate);
-      }
-      events.push(...candidate.push(choice, readParts(chunk, place)));
+      events.push(...this.#candidateAt(choice.index).push(choice, readParts(chunk, place)));
     }
     const facts = extensions?.[dialectId];
     if (facts !== undefined) this.#facts = mergeRawUsage(this.#facts, facts);
     return [...events, ...this.#restateUsage(chunk["usageMetadata"])];
+  }
+
+  /** The same without what nobody will look at. The usage, which every chunk states anew, is told once, at the end. */
+  #tellFacts(chunk: JsonObject): StreamEvent[] {
+    const events: StreamEvent[] = [];
+    const { responseId, modelVersion, candidates, usageMetadata: usage } = chunk;
+    const id = typeof responseId === "string" && responseId !== "" ? responseId : this.#head.id;
+    const model = typeof modelVersion === "string" && modelVersion !== "" ? modelVersion : this.#head.model;
+    const serviceTier = (isJsonObject(usage) ? readServiceTier(usage) : undefined) ?? this.#head.serviceTier;
+    if (id !== this.#head.id || model !== this.#head.model || serviceTier !== this.#head.serviceTier) {
+      const head: StreamEvent & { type: "response_start" } = { type: "response_start" };
+      if (id !== undefined) head.id = this.#head.id = id;
+      if (model !== undefined) head.model = this.#head.model = model;
+      if (serviceTier !== undefined) head.serviceTier = this.#head.serviceTier = serviceTier;
+      events.push(head);
+    }
+    if (isJsonObject(usage)) {
+      if (this.#usage === undefined) this.#usage = usage;
+      else restateUsage(this.#usage, usage);
+    }
+    const list: unknown[] = Array.isArray(candidates) ? candidates : [];
+    for (let place = 0; place < list.length; place++) {
+      const wire = list[place];
+      const candidate = isJsonObject(wire) ? wire : {};
+      this.#candidateAt(readIndex(candidate) ?? place).pushFacts(candidate, events);
+    }
+    const blocked = list.length === 0 ? readBlockReason(chunk["promptFeedback"]) : undefined;
+    if (blocked !== undefined) {
+      const refused = { index: 0, message: { role: "assistant", parts: [] }, finishReason: blocked };
+      events.push(...this.#candidateAt(0).push(refused, []));
+    }
+    return events;
+  }
+
+  /** Learns from the second piece of text on: most streams have no third one. */
+  #watch(chunk: unknown, events: readonly StreamEvent[], raw: Buffer): void {
+    const [told] = events;
+    const isPiece = told?.type === "part_delta" && events.length === 1;
+    if (isPiece && this.#repeated !== undefined && isJsonObject(chunk) && isPlainText(chunk)) {
+      const slots: Slot[] = [{ name: "text", value: told.text }];
+      const usage = chunk["usageMetadata"];
+      for (const name of growingCounts) {
+        if (isJsonObject(usage) && name in usage) slots.push({ name, value: usage[name] });
+      }
+      (this.#repetition ??= new Repetition()).learn(raw, slots);
+    }
+    this.#repeated = isPiece ? told : undefined;
+  }
+
+  #candidateAt(index: number): CandidateStream {
+    const known = this.#candidates.get(index);
+    if (known !== undefined) return known;
+    const candidate = new CandidateStream(index);
+    this.#candidates.set(index, candidate);
+    return candidate;
   }
 
   #restateHead(head: { id?: string; model?: string; serviceTier?: string }): StreamEvent[] {
@@ -96,6 +179,16 @@ class ChunkDecoder implements EventDecoder {
     const tier = this.#restateHead(optional("serviceTier", readServiceTier(merged)));
     return [...tier, { type: "usage", usage: decodeUsage(merged) }];
   }
+}
+
+/** One candidate with one text and no signature: what follows a signed part may be another one. */
+function isPlainText(chunk: JsonObject): boolean {
+  const { candidates } = chunk;
+  const parts = Array.isArray(candidates) && candidates.length === 1 ? readParts(chunk, 0) : [];
+  const [part] = parts;
+  if (parts.length !== 1 || !isJsonObject(part)) return false;
+  for (const name in part) if (name !== "text" && name !== "thought") return false;
+  return true;
 }
 
 /** The wire's own parts of one candidate, which the canonical ones stand for one by one. */

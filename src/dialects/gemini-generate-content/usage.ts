@@ -1,39 +1,42 @@
 // Room dialects, gemini-generate-content: usage objects as canonical counts.
 // Invariant: a count that the wire leaves out stays absent, though Google leaves out zeros too.
 
-import type { Usage } from "../../canonical/index.ts";
-import { compact, isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
+import { mergeRawUsage, type Usage, type UsageCount } from "../../canonical/index.ts";
+import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 
 /**
  * Decodes one `usageMetadata`, or several of one stream merged. The cache is part of the prompt; the prompt of server-side
  * tools and the thoughts stand beside prompt and candidates and are added (wire.md §1.13; simonw/llm-gemini#75, vercel/ai#6082).
  */
 export function decodeUsage(raw: JsonObject): Usage {
+  const usage: Usage = {};
   const prompt = readCount(raw, "promptTokenCount");
-  const toolPrompt = readCount(raw, "toolUsePromptTokenCount");
   const thoughts = readCount(raw, "thoughtsTokenCount");
-  const input = addModalities(raw, "promptTokensDetails", "promptTokenDetails", "toolUsePromptTokensDetails");
-  const cached = addModalities(raw, "cacheTokensDetails");
-  const output = addModalities(raw, "candidatesTokensDetails", "responseTokensDetails");
-  return compact<Usage>({
-    // Without the prompt the whole is not known.
-    inputTokens: prompt === undefined ? undefined : prompt + (toolPrompt ?? 0),
-    outputTokens: addCounts(readCount(raw, "candidatesTokenCount"), thoughts),
-    cacheReadTokens: readCount(raw, "cachedContentTokenCount"),
-    reasoningTokens: thoughts,
-    inputTextTokens: input.get("TEXT"),
-    inputAudioTokens: input.get("AUDIO"),
-    inputImageTokens: input.get("IMAGE"),
-    inputVideoTokens: input.get("VIDEO"),
-    cacheReadTextTokens: cached.get("TEXT"),
-    cacheReadAudioTokens: cached.get("AUDIO"),
-    cacheReadImageTokens: cached.get("IMAGE"),
-    outputTextTokens: output.get("TEXT"),
-    outputAudioTokens: output.get("AUDIO"),
-    outputImageTokens: output.get("IMAGE"),
-    outputVideoTokens: output.get("VIDEO"),
-    raw,
-  });
+  // Without the prompt the whole is not known.
+  if (prompt !== undefined) usage.inputTokens = prompt + (readCount(raw, "toolUsePromptTokenCount") ?? 0);
+  const output = addCounts(readCount(raw, "candidatesTokenCount"), thoughts);
+  if (output !== undefined) usage.outputTokens = output;
+  const cached = readCount(raw, "cachedContentTokenCount");
+  if (cached !== undefined) usage.cacheReadTokens = cached;
+  if (thoughts !== undefined) usage.reasoningTokens = thoughts;
+  addModalities(usage, raw["promptTokensDetails"], inputCounts);
+  addModalities(usage, raw["promptTokenDetails"], inputCounts);
+  addModalities(usage, raw["toolUsePromptTokensDetails"], inputCounts);
+  addModalities(usage, raw["cacheTokensDetails"], cacheCounts);
+  addModalities(usage, raw["candidatesTokensDetails"], outputCounts);
+  addModalities(usage, raw["responseTokensDetails"], outputCounts);
+  usage.raw = raw;
+  return usage;
+}
+
+/** As `mergeRawUsage`, into an object that nobody else has. */
+export function restateUsage(usage: JsonObject, stated: JsonObject): void {
+  for (const key in stated) {
+    const value = stated[key];
+    if (value === null || value === undefined) continue;
+    const before = usage[key];
+    usage[key] = isJsonObject(before) && isJsonObject(value) ? mergeRawUsage(before, value) : value;
+  }
 }
 
 /** The tier that answered, as only the usage says it. */
@@ -53,19 +56,40 @@ export function addCounts(a: number | undefined, b: number | undefined): number 
  */
 const modalityNames = ["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "IMAGE"];
 
-function addModalities(raw: JsonObject, ...keys: string[]): Map<string, number> {
-  const sums = new Map<string, number>();
-  for (const key of keys) {
-    const details = raw[key];
-    if (!Array.isArray(details)) continue;
-    for (const detail of details as unknown[]) {
-      const count = readCount(detail, "tokenCount");
-      const stated = isJsonObject(detail) ? detail["modality"] : undefined;
-      const name = typeof stated === "number" ? modalityNames[stated] : stated === "DOCUMENT" ? "IMAGE" : stated;
-      if (typeof name === "string" && count !== undefined) sums.set(name, (sums.get(name) ?? 0) + count);
-    }
+type ModalityCounts = ReadonlyMap<unknown, UsageCount>;
+
+const inputCounts: ModalityCounts = new Map([
+  ["TEXT", "inputTextTokens"],
+  ["AUDIO", "inputAudioTokens"],
+  ["IMAGE", "inputImageTokens"],
+  ["DOCUMENT", "inputImageTokens"],
+  ["VIDEO", "inputVideoTokens"],
+]);
+
+const cacheCounts: ModalityCounts = new Map([
+  ["TEXT", "cacheReadTextTokens"],
+  ["AUDIO", "cacheReadAudioTokens"],
+  ["IMAGE", "cacheReadImageTokens"],
+  ["DOCUMENT", "cacheReadImageTokens"],
+]);
+
+const outputCounts: ModalityCounts = new Map([
+  ["TEXT", "outputTextTokens"],
+  ["AUDIO", "outputAudioTokens"],
+  ["IMAGE", "outputImageTokens"],
+  ["DOCUMENT", "outputImageTokens"],
+  ["VIDEO", "outputVideoTokens"],
+]);
+
+function addModalities(usage: Usage, details: unknown, counts: ModalityCounts): void {
+  if (!Array.isArray(details)) return;
+  for (const detail of details as unknown[]) {
+    const tokens = readCount(detail, "tokenCount");
+    if (tokens === undefined) continue;
+    const { modality } = detail as JsonObject;
+    const count = counts.get(typeof modality === "number" ? modalityNames[modality] : modality);
+    if (count !== undefined) usage[count] = (usage[count] ?? 0) + tokens;
   }
-  return sums;
 }
 
 export { readCount } from "../json/fields.ts";

@@ -3,12 +3,13 @@
 // cannot be told yet (a tool call without its name) and what only makes sense whole (reasoning details, unknown members).
 
 import type { Part, StreamEvent } from "../../canonical/index.ts";
+import type { AnswerDetail } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodePart, reasoningDetailText, refusalPart, thinkingText } from "./message.ts";
-import { createReasoningDetails } from "./reasoning-details.ts";
+import { createReasoningDetails, type ReasoningDetails } from "./reasoning-details.ts";
 import { decodeFinishReason } from "./response.ts";
 import { dialectId } from "./schema.ts";
-import { createToolCallDecoder } from "./tool-call-stream.ts";
+import { createToolCallDecoder, type ToolCallDecoder } from "./tool-call-stream.ts";
 
 /** The state of one choice over a stream; events are appended to the list given. */
 export interface ChoiceDecoder {
@@ -20,14 +21,16 @@ export interface ChoiceDecoder {
 }
 
 /** Starts the state of the choice with this wire index. */
-export function createChoiceDecoder(choice: number): ChoiceDecoder {
-  return new ChatChoiceDecoder(choice);
+export function createChoiceDecoder(choice: number, detail: AnswerDetail): ChoiceDecoder {
+  return new ChatChoiceDecoder(choice, detail);
 }
 
 type TextKind = "text" | "reasoning" | "refusal";
 
 class ChatChoiceDecoder implements ChoiceDecoder {
   readonly #choice: number;
+  /** Somebody looks at content and extensions. */
+  readonly #isWhole: boolean;
   #hasStarted = false;
   #finishWord: string | undefined;
   #nextPart = 0;
@@ -35,19 +38,20 @@ class ChatChoiceDecoder implements ChoiceDecoder {
   /** Audio of the answer: its part, and the facts that come whole with the last chunk or grow. */
   #audioPart: number | undefined;
   #audioFacts: JsonObject = {};
-  readonly #reasoningDetails = createReasoningDetails();
+  /** Of the first one on; without what they hold where nobody looks. */
+  #reasoningDetails: ReasoningDetails | undefined;
   /** Reasoning came as a text of its own, not in details alone. */
   #hasNamedReasoning = false;
-  readonly #toolCalls;
+  #toolCalls: ToolCallDecoder | undefined;
   /** Unknown members of the delta and of the choice, last value each. */
   readonly #messageRest: JsonObject = {};
   readonly #choiceRest: JsonObject = {};
   /** Characters of a cumulative `message.content` that were given already. */
   #cumulativeLength = 0;
 
-  constructor(choice: number) {
+  constructor(choice: number, detail: AnswerDetail) {
     this.#choice = choice;
-    this.#toolCalls = createToolCallDecoder(choice, () => this.#nextPart++);
+    this.#isWhole = detail === "whole";
   }
 
   get isFinished(): boolean {
@@ -70,36 +74,19 @@ class ChatChoiceDecoder implements ChoiceDecoder {
     else if (isJsonObject(message)) this.#pushWholeMessage(message, events);
     // Legacy completions. Together repeats the delta of a chat as `text`, too (recorded).
     else if (typeof wire["text"] === "string") this.#appendText("text", wire["text"], events);
-    if (isJsonObject(wire["logprobs"])) {
-      events.push({
-        type: "choice_extend",
-        choice: this.#choice,
-        extensions: { [dialectId]: { logprobs: wire["logprobs"] } },
-      });
-    }
-    for (const key in wire) if (!knownChoiceKeys.has(key)) keepLast(this.#choiceRest, key, wire[key]);
+    if (this.#isWhole) this.#extendChoice(wire, events);
     this.#finish(wire["finish_reason"], events);
   }
 
   close(events: StreamEvent[]): void {
-    this.#toolCalls.close(events);
-    const details = this.#reasoningDetails.result();
-    if (details.length > 0) {
+    this.#toolCalls?.close(events);
+    if (this.#reasoningDetails !== undefined) {
       const part = this.#openText("reasoning", events);
-      events.push({
-        type: "part_extend",
-        choice: this.#choice,
-        part,
-        extensions: { [dialectId]: { reasoning_details: details } },
-      });
+      const details = this.#reasoningDetails.result();
+      this.#extendPart(part, { reasoning_details: details }, events);
     }
     if (this.#audioPart !== undefined && Object.keys(this.#audioFacts).length > 0) {
-      events.push({
-        type: "part_extend",
-        choice: this.#choice,
-        part: this.#audioPart,
-        extensions: { [dialectId]: { audio: this.#audioFacts } },
-      });
+      this.#extendPart(this.#audioPart, { audio: this.#audioFacts }, events);
     }
     for (const part of this.#textParts.values()) events.push({ type: "part_end", choice: this.#choice, part });
     if (this.#audioPart !== undefined) {
@@ -115,6 +102,19 @@ class ChatChoiceDecoder implements ChoiceDecoder {
     if (Object.keys(this.#choiceRest).length > 0) {
       events.push({ type: "choice_extend", choice: this.#choice, extensions: { [dialectId]: this.#choiceRest } });
     }
+  }
+
+  #extendChoice(wire: JsonObject, events: StreamEvent[]): void {
+    const { logprobs } = wire;
+    if (isJsonObject(logprobs)) {
+      events.push({ type: "choice_extend", choice: this.#choice, extensions: { [dialectId]: { logprobs } } });
+    }
+    for (const key in wire) if (!knownChoiceKeys.has(key)) keepLast(this.#choiceRest, key, wire[key]);
+  }
+
+  #extendPart(part: number, bag: JsonObject, events: StreamEvent[]): void {
+    if (!this.#isWhole) return;
+    events.push({ type: "part_extend", choice: this.#choice, part, extensions: { [dialectId]: bag } });
   }
 
   #pushDelta(delta: JsonObject, events: StreamEvent[]): void {
@@ -137,13 +137,14 @@ class ChatChoiceDecoder implements ChoiceDecoder {
           if (isJsonObject(value)) this.#pushAudio(value, events);
           break;
         case "tool_calls":
-          if (Array.isArray(value)) this.#toolCalls.push(value, events);
+          if (Array.isArray(value)) this.#openCalls().push(value, events);
           break;
         case "function_call":
-          if (isJsonObject(value)) this.#toolCalls.pushFunctionCall(value, events);
+          if (isJsonObject(value)) this.#openCalls().pushFunctionCall(value, events);
           break;
         case "annotations":
           // Arrive piece by piece: the fold appends arrays.
+          if (!this.#isWhole) break;
           if (Array.isArray(value)) {
             events.push({
               type: "message_extend",
@@ -153,7 +154,7 @@ class ChatChoiceDecoder implements ChoiceDecoder {
           } else keepLast(this.#messageRest, key, value);
           break;
         default:
-          keepLast(this.#messageRest, key, value);
+          if (this.#isWhole) keepLast(this.#messageRest, key, value);
       }
     }
   }
@@ -164,16 +165,24 @@ class ChatChoiceDecoder implements ChoiceDecoder {
    */
   #pushReasoning(delta: JsonObject, events: StreamEvent[]): void {
     const details = delta["reasoning_details"];
-    const detailList: unknown[] = Array.isArray(details) ? details : [];
-    for (const detail of detailList) this.#reasoningDetails.push(detail);
+    if (Array.isArray(details) && details.length > 0) {
+      // Even where they are not kept they make a part.
+      this.#reasoningDetails ??= createReasoningDetails();
+      if (this.#isWhole) for (const detail of details as unknown[]) this.#reasoningDetails.push(detail);
+    }
     const { reasoning, reasoning_content: reasoningContent } = delta;
-    const text = [reasoningContent, reasoning].find((word) => typeof word === "string" && word !== "");
-    if (typeof text === "string") {
+    const text = isFilled(reasoningContent) ? reasoningContent : reasoning;
+    if (isFilled(text)) {
       this.#hasNamedReasoning = true;
       this.#appendText("reasoning", text, events);
-    } else if (detailList.length > 0 && !this.#hasNamedReasoning) {
-      this.#appendText("reasoning", detailList.map(reasoningDetailText).join(""), events);
+    } else if (Array.isArray(details) && !this.#hasNamedReasoning) {
+      this.#appendText("reasoning", details.map(reasoningDetailText).join(""), events);
     }
+  }
+
+  #openCalls(): ToolCallDecoder {
+    this.#toolCalls ??= createToolCallDecoder(this.#choice, () => this.#nextPart++);
+    return this.#toolCalls;
   }
 
   #pushContent(content: unknown, events: StreamEvent[]): void {
@@ -200,8 +209,7 @@ class ChatChoiceDecoder implements ChoiceDecoder {
     this.#appendText("reasoning", thinkingText(part), events);
     const number = this.#textParts.get("reasoning");
     if (number === undefined || (!isNew && Object.keys(facts).length === 0)) return;
-    const extensions = { [dialectId]: { type, ...facts } };
-    events.push({ type: "part_extend", choice: this.#choice, part: number, extensions });
+    this.#extendPart(number, { type, ...facts }, events);
   }
 
   /** A chunk with `message` and no `delta` holds the whole answer so far. */
@@ -230,7 +238,7 @@ class ChatChoiceDecoder implements ChoiceDecoder {
       });
     }
     for (const key in facts) keepLast(this.#audioFacts, key, facts[key]);
-    if (typeof transcript === "string") {
+    if (typeof transcript === "string" && this.#isWhole) {
       const earlier = this.#audioFacts["transcript"];
       this.#audioFacts["transcript"] = (typeof earlier === "string" ? earlier : "") + transcript;
     }
@@ -267,7 +275,7 @@ class ChatChoiceDecoder implements ChoiceDecoder {
     const finishReason = decodeFinishReason(word);
     if (finishReason?.raw === undefined || finishReason.raw === this.#finishWord) return;
     this.#finishWord = finishReason.raw;
-    this.#toolCalls.flush(events);
+    this.#toolCalls?.flush(events);
     events.push({ type: "choice_end", choice: this.#choice, finishReason });
   }
 }
@@ -284,4 +292,8 @@ const knownChoiceKeys: ReadonlySet<string> = new Set([
 /** A later value replaces an earlier one; null never does. */
 function keepLast(rest: JsonObject, key: string, value: unknown): void {
   if (value !== null || rest[key] === undefined) rest[key] = value;
+}
+
+function isFilled(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
 }

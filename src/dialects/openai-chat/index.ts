@@ -18,7 +18,7 @@ export const openaiChat: Dialect = {
   match: (method, path) => match(method, path),
   decodeRequest,
   decodeResponse,
-  eventDecoder: () => createStreamDecoder(),
+  eventDecoder: (_operation, detail) => createStreamDecoder(detail),
   decodeError,
   encodeError,
   encodeStreamError,

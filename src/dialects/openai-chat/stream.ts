@@ -2,11 +2,12 @@
 // Invariant: never throws; the frames of any re-chunking give the same events (law 1), and they fold to the whole answer (law 2).
 
 import { mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
-import type { Frame, ObjectDecoder } from "../dialect.ts";
-import { Repetition, type Slot } from "../framing/repetition.ts";
-import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import type { AnswerDetail, Frame, ObjectDecoder } from "../dialect.ts";
+import { Repetition } from "../framing/repetition.ts";
+import { compact, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createChoiceDecoder, type ChoiceDecoder } from "./choice-stream.ts";
 import { decodeError } from "./error.ts";
+import { readOpenChunk } from "./repeated-chunk.ts";
 import { collectRawUsage } from "./response.ts";
 import { ownExtensions, paddingKeys } from "./schema.ts";
 import { decodeUsage } from "./usage.ts";
@@ -18,15 +19,14 @@ import { decodeUsage } from "./usage.ts";
  * - `response_end` comes with `[DONE]`, or from `end()` when every choice that began has its finish reason: Perplexity,
  *   Writer and Groq's errors send no `[DONE]` (recorded). After it nothing more comes.
  * - Usage is stated whole each time, merged over what came before.
+ * - For facts alone there are no extensions of the answer, its choices, messages and parts.
  */
-export function createStreamDecoder(): ObjectDecoder {
-  return new ChatStreamDecoder();
+export function createStreamDecoder(detail: AnswerDetail = "whole"): ObjectDecoder {
+  return new ChatStreamDecoder(detail);
 }
 
-/** Members that hide the length of what they stand beside. */
-const paddingNames = ["obfuscation", "p"];
-
 class ChatStreamDecoder implements ObjectDecoder {
+  readonly #detail: AnswerDetail;
   #id: string | undefined;
   #model: string | undefined;
   #serviceTier: string | undefined;
@@ -36,14 +36,18 @@ class ChatStreamDecoder implements ObjectDecoder {
   #isClosed = false;
   /** The stream is of a form that has no end of its own. */
   #hasNoTerminator = false;
-  /** Unknown top-level members, last value each. */
+  /** Unknown top-level members, last value each; none for facts alone. */
   readonly #rest: JsonObject = {};
   readonly #choices = new Map<number, ChoiceDecoder>();
   readonly #repetition = new Repetition();
-  /** The choice and the part that the repeated delta extends, and the member with its text. */
+  /** The choice and the part that the repeated delta extends, and the member with its text, where it has any. */
   #repeatedChoice = 0;
   #repeatedPart = 0;
-  #repeatedName = "content";
+  #repeatedName: string | undefined;
+
+  constructor(detail: AnswerDetail) {
+    this.#detail = detail;
+  }
 
   push(frame: Frame): StreamEvent[] {
     this.#repetition.forget();
@@ -62,7 +66,7 @@ class ChatStreamDecoder implements ObjectDecoder {
     if (frame.event === "error") return this.#fail(chunk);
     if (!isJsonObject(chunk)) return this.#fail(chunk);
     const events = this.pushObject(chunk, frame.event);
-    if (events.length === 1) this.#learn(frame, chunk, events[0]);
+    this.#learn(frame, chunk, events);
     return events;
   }
 
@@ -70,37 +74,25 @@ class ChatStreamDecoder implements ObjectDecoder {
     return this.#isClosed ? [] : this.#pushChunk(chunk, name);
   }
 
-  /** Only of a delta that is text and nothing else: all else about a chunk may be said twice without being told twice. */
-  #learn({ raw }: Frame, chunk: JsonObject, told: StreamEvent | undefined): void {
-    const { choices } = chunk;
-    if (told?.type !== "part_delta" || !Array.isArray(choices) || choices.length !== 1) return;
-    const wire: unknown = choices[0];
-    const delta = isJsonObject(wire) ? wire["delta"] : undefined;
-    if (!isJsonObject(delta)) return;
-    let name: string | undefined;
-    for (const key in delta) {
-      const value = delta[key];
-      if (key === "content" || key === "reasoning_content" || key === "reasoning") {
-        // Two that say the same: which of them speaks is the decoder's to know.
-        if (value === told.text && name !== undefined) return;
-        if (value === told.text) name = key;
-        else if (value !== null && value !== "") return;
-      } else if (key === "tool_calls" && isArgumentsAlone(value)) name = "arguments";
-      // Of any other member the last value counts, which is the same each time.
-      else if (typeof value === "object" && value !== null) return;
+  #learn({ raw }: Frame, chunk: JsonObject, events: readonly StreamEvent[]): void {
+    const open = readOpenChunk(chunk, events, this.#detail);
+    if (open === undefined) return;
+    const told = events.at(-1);
+    if (told?.type === "part_delta") {
+      this.#repeatedChoice = told.choice;
+      this.#repeatedPart = told.part;
     }
-    if (name === undefined) return;
-    this.#repeatedChoice = told.choice;
-    this.#repeatedPart = told.part;
-    this.#repeatedName = name;
-    const slots: Slot[] = [{ name, value: told.text }];
-    for (const key of paddingNames) if (typeof chunk[key] === "string") slots.push({ name: key, value: chunk[key] });
-    this.#repetition.learn(raw, slots);
+    this.#repeatedName = open.speaker;
+    this.#repetition.learn(raw, open.slots);
   }
 
   pushRepeated(raw: Buffer): StreamEvent[] | undefined {
     if (this.#isClosed || !this.#repetition.matches(raw)) return undefined;
-    const text = this.#repetition.valueOf(this.#repeatedName) as string;
+    if (this.#detail === "whole") {
+      const created = this.#repetition.valueOf("created");
+      if (created !== undefined) this.#rest["created"] = created;
+    }
+    const text = this.#repeatedName === undefined ? "" : (this.#repetition.valueOf(this.#repeatedName) as string);
     if (text === "") return [];
     return [{ type: "part_delta", choice: this.#repeatedChoice, part: this.#repeatedPart, text }];
   }
@@ -153,61 +145,49 @@ class ChatStreamDecoder implements ObjectDecoder {
     return [unrecognized(eventName ?? (typeof chunk["object"] === "string" ? chunk["object"] : "message"))];
   }
 
+  /** Id and model are those of the first chunk that has any. */
   #readHead(chunk: JsonObject, events: StreamEvent[]): void {
+    const { id, model, service_tier: serviceTier, system_fingerprint: systemFingerprint } = chunk;
     let isNews = false;
-    for (const key in chunk) {
-      const value = chunk[key];
-      switch (key) {
-        case "choices":
-        case "usage":
-        case "error":
-          break;
-        // Id and model are those of the first chunk that has any.
-        case "id":
-          if (this.#id === undefined && isFilled(value)) {
-            this.#id = value;
-            isNews = true;
-          }
-          break;
-        case "model":
-          if (this.#model === undefined && isFilled(value)) {
-            this.#model = value;
-            isNews = true;
-          }
-          break;
-        case "service_tier":
-          if (isFilled(value) && value !== this.#serviceTier) {
-            this.#serviceTier = value;
-            isNews = true;
-          }
-          break;
-        case "system_fingerprint":
-          if (isFilled(value) && value !== this.#systemFingerprint) {
-            this.#systemFingerprint = value;
-            isNews = true;
-          }
-          break;
-        default:
-          if (!paddingKeys.has(key) && (value !== null || this.#rest[key] === undefined)) this.#rest[key] = value;
+    if (this.#id === undefined && isFilled(id)) {
+      this.#id = id;
+      isNews = true;
+    }
+    if (this.#model === undefined && isFilled(model)) {
+      this.#model = model;
+      isNews = true;
+    }
+    if (isFilled(serviceTier) && serviceTier !== this.#serviceTier) {
+      this.#serviceTier = serviceTier;
+      isNews = true;
+    }
+    if (isFilled(systemFingerprint) && systemFingerprint !== this.#systemFingerprint) {
+      this.#systemFingerprint = systemFingerprint;
+      isNews = true;
+    }
+    if (this.#detail === "whole") {
+      for (const key in chunk) {
+        const value = chunk[key];
+        if (!knownKeys.has(key) && (value !== null || this.#rest[key] === undefined)) this.#rest[key] = value;
       }
     }
     if (isNews) events.push({ type: "response_start", ...this.#head() });
   }
 
   #head(): { id?: string; model?: string; serviceTier?: string; systemFingerprint?: string } {
-    return {
-      ...(this.#id === undefined ? {} : { id: this.#id }),
-      ...(this.#model === undefined ? {} : { model: this.#model }),
-      ...(this.#serviceTier === undefined ? {} : { serviceTier: this.#serviceTier }),
-      ...(this.#systemFingerprint === undefined ? {} : { systemFingerprint: this.#systemFingerprint }),
-    };
+    return compact({
+      id: this.#id,
+      model: this.#model,
+      serviceTier: this.#serviceTier,
+      systemFingerprint: this.#systemFingerprint,
+    });
   }
 
   #choiceAt(choice: JsonObject, position: number): ChoiceDecoder {
     const index = typeof choice["index"] === "number" ? choice["index"] : position;
     const known = this.#choices.get(index);
     if (known !== undefined) return known;
-    const decoder = createChoiceDecoder(index);
+    const decoder = createChoiceDecoder(index, this.#detail);
     this.#choices.set(index, decoder);
     return decoder;
   }
@@ -231,13 +211,16 @@ class ChatStreamDecoder implements ObjectDecoder {
   }
 }
 
-/** One call that goes on, without a name or an id. */
-function isArgumentsAlone(calls: unknown): boolean {
-  if (!Array.isArray(calls) || calls.length !== 1 || !isJsonObject(calls[0])) return false;
-  const { index, type: _type, function: call, ...beside } = calls[0];
-  if (typeof index !== "number" || !isJsonObject(call) || Object.keys(beside).length > 0) return false;
-  return typeof call["arguments"] === "string" && Object.keys(call).length === 1;
-}
+const knownKeys: ReadonlySet<string> = new Set([
+  ...paddingKeys,
+  "choices",
+  "usage",
+  "error",
+  "id",
+  "model",
+  "service_tier",
+  "system_fingerprint",
+]);
 
 const maxNameLength = 64;
 

@@ -14,75 +14,83 @@ import { isJsonObject, type JsonObject } from "../json/fields.ts";
 export function decodeUsage(raw: JsonObject): Usage {
   // Merging into nothing drops the members that are null: they state nothing.
   const usage: Usage = { raw: mergeRawUsage({}, raw) };
-  const input = detailsOf(
-    raw,
-    "prompt_tokens_details",
-    "prompt_token_details",
-    "input_tokens_details",
-    "input_token_details",
-  );
-  const output = detailsOf(
-    raw,
-    "completion_tokens_details",
-    "completion_token_details",
-    "output_tokens_details",
-    "output_token_details",
-  );
-  const promptTokens = firstCount(raw["prompt_tokens"], raw["input_tokens"]);
-  const completionTokens = firstCount(raw["completion_tokens"], raw["output_tokens"]);
+  const input =
+    detailsIn(raw, "prompt_tokens_details") ??
+    detailsIn(raw, "prompt_token_details") ??
+    detailsIn(raw, "input_tokens_details") ??
+    detailsIn(raw, "input_token_details");
+  const output =
+    detailsIn(raw, "completion_tokens_details") ??
+    detailsIn(raw, "completion_token_details") ??
+    detailsIn(raw, "output_tokens_details") ??
+    detailsIn(raw, "output_token_details");
+  const promptTokens = toCount(raw["prompt_tokens"]) ?? toCount(raw["input_tokens"]);
+  const completionTokens = toCount(raw["completion_tokens"]) ?? toCount(raw["output_tokens"]);
   // Top level: GitHub Copilot (recorded).
-  const reasoningTokens = firstCount(output["reasoning_tokens"], raw["reasoning_tokens"]);
-  const totalTokens = firstCount(raw["total_tokens"]);
-  const isReasoningApart =
-    totalTokens !== undefined &&
-    reasoningTokens !== undefined &&
-    reasoningTokens > 0 &&
-    totalTokens === (promptTokens ?? 0) + (completionTokens ?? 0) + reasoningTokens;
-  const audioTokens = firstCount(input["audio_tokens"]);
-  const isAudioApart =
-    totalTokens !== undefined &&
-    audioTokens !== undefined &&
-    audioTokens > 0 &&
-    totalTokens === (promptTokens ?? 0) + (completionTokens ?? 0) + audioTokens;
-  set(usage, "inputTokens", isAudioApart ? (promptTokens ?? 0) + (audioTokens ?? 0) : promptTokens);
-  set(usage, "outputTokens", isReasoningApart ? (completionTokens ?? 0) + (reasoningTokens ?? 0) : completionTokens);
+  const reasoningTokens = toCount(output?.["reasoning_tokens"]) ?? toCount(raw["reasoning_tokens"]);
+  const audioTokens = toCount(input?.["audio_tokens"]);
+  const totalTokens = toCount(raw["total_tokens"]);
+  const extra = totalTokens === undefined ? 0 : totalTokens - (promptTokens ?? 0) - (completionTokens ?? 0);
+  const isReasoningApart = extra > 0 && extra === reasoningTokens;
+  const isAudioApart = extra > 0 && extra === audioTokens;
+  set(usage, "inputTokens", isAudioApart ? (promptTokens ?? 0) + extra : promptTokens);
+  set(usage, "outputTokens", isReasoningApart ? (completionTokens ?? 0) + extra : completionTokens);
   set(usage, "reasoningTokens", reasoningTokens);
   set(
     usage,
     "cacheReadTokens",
-    firstCount(
-      input["cached_tokens"],
+    toCount(input?.["cached_tokens"]) ??
       // DeepSeek: hit + miss = prompt_tokens.
-      raw["prompt_cache_hit_tokens"],
+      toCount(raw["prompt_cache_hit_tokens"]) ??
       // Moonshot, Together, Hugging Face.
-      raw["cached_tokens"],
+      toCount(raw["cached_tokens"]) ??
       // Mistral.
-      raw["num_cached_tokens"],
+      toCount(raw["num_cached_tokens"]) ??
       // Databricks, Venice, Doubleword: included in prompt_tokens (recorded: 5280 of 5810).
-      raw["cache_read_input_tokens"],
-    ),
+      toCount(raw["cache_read_input_tokens"]),
   );
-  set(usage, "cacheWriteTokens", firstCount(input["cache_write_tokens"], raw["cache_creation_input_tokens"]));
-  const cacheCreation = detailsOf(raw, "cache_creation");
-  set(usage, "cacheWrite5mTokens", firstCount(cacheCreation["ephemeral_5m_input_tokens"]));
-  set(usage, "cacheWrite1hTokens", firstCount(cacheCreation["ephemeral_1h_input_tokens"]));
-  const cached = detailsOf(input, "cached_tokens_details");
-  set(usage, "cacheReadTextTokens", firstCount(cached["text_tokens"]));
-  set(usage, "cacheReadAudioTokens", firstCount(cached["audio_tokens"]));
-  set(usage, "cacheReadImageTokens", firstCount(cached["image_tokens"]));
-  set(usage, "inputTextTokens", firstCount(input["text_tokens"]));
-  set(usage, "inputAudioTokens", audioTokens);
-  set(usage, "inputImageTokens", firstCount(input["image_tokens"]));
-  set(usage, "outputTextTokens", firstCount(output["text_tokens"]));
-  set(usage, "outputAudioTokens", firstCount(output["audio_tokens"]));
-  set(usage, "outputImageTokens", firstCount(output["image_tokens"]));
+  set(
+    usage,
+    "cacheWriteTokens",
+    toCount(input?.["cache_write_tokens"]) ?? toCount(raw["cache_creation_input_tokens"]),
+  );
+  const cacheCreation = detailsIn(raw, "cache_creation");
+  if (cacheCreation !== undefined) {
+    set(usage, "cacheWrite5mTokens", toCount(cacheCreation["ephemeral_5m_input_tokens"]));
+    set(usage, "cacheWrite1hTokens", toCount(cacheCreation["ephemeral_1h_input_tokens"]));
+  }
+  if (input !== undefined) {
+    const cached = detailsIn(input, "cached_tokens_details");
+    if (cached !== undefined) {
+      set(usage, "cacheReadTextTokens", toCount(cached["text_tokens"]));
+      set(usage, "cacheReadAudioTokens", toCount(cached["audio_tokens"]));
+      set(usage, "cacheReadImageTokens", toCount(cached["image_tokens"]));
+    }
+    set(usage, "inputTextTokens", toCount(input["text_tokens"]));
+    set(usage, "inputAudioTokens", audioTokens);
+    set(usage, "inputImageTokens", toCount(input["image_tokens"]));
+  }
+  if (output !== undefined) {
+    set(usage, "outputTextTokens", toCount(output["text_tokens"]));
+    set(usage, "outputAudioTokens", toCount(output["audio_tokens"]));
+    set(usage, "outputImageTokens", toCount(output["image_tokens"]));
+  }
   // Mistral (recorded).
   const audioSeconds = raw["prompt_audio_seconds"];
   if (typeof audioSeconds === "number" && audioSeconds >= 0) usage.inputAudioSeconds = audioSeconds;
   // OpenRouter (recorded).
-  const serverTools = detailsOf(raw, "server_tool_use_details", "server_tool_use");
-  set(usage, "webSearchRequests", firstCount(serverTools["web_search_requests"]));
+  const serverTools = detailsIn(raw, "server_tool_use_details") ?? detailsIn(raw, "server_tool_use");
+  if (serverTools !== undefined) set(usage, "webSearchRequests", toCount(serverTools["web_search_requests"]));
   return usage;
+}
+
+function toCount(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function detailsIn(raw: JsonObject, key: string): JsonObject | undefined {
+  const details = raw[key];
+  return isJsonObject(details) ? details : undefined;
 }
 
 /** The first of the values that is a count: a whole number ≥ 0. */
@@ -91,16 +99,6 @@ export function firstCount(...values: unknown[]): number | undefined {
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   }
   return undefined;
-}
-
-const nothing: JsonObject = {};
-
-function detailsOf(raw: JsonObject, ...keys: string[]): JsonObject {
-  for (const key of keys) {
-    const details = raw[key];
-    if (isJsonObject(details)) return details;
-  }
-  return nothing;
 }
 
 function set(usage: Usage, key: UsageCount, count: number | undefined): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bedrockConverse } from "../../../../src/dialects/bedrock-converse/index.ts";
 import type { Frame, Operation } from "../../../../src/dialects/dialect.ts";
+import { converseEvent } from "../../../support/converse-stream.ts";
 import { foldEvents } from "../../../support/stream-decoding.ts";
 
 const operation: Operation = { kind: "chat", route: "/", path: "", stream: true };
@@ -144,5 +145,51 @@ describe("bedrock-converse stream", () => {
     frame("contentBlockStart", { contentBlockIndex: 0, start: [] }),
   ])("counts what it cannot read: $event $data", (item) => {
     expect(decode(item)).toEqual([{ type: "unrecognized", name: item.event }]);
+  });
+});
+
+describe("a delta that repeats the one before", () => {
+  const message = (name: string, body: Record<string, unknown>): Frame => ({
+    event: name,
+    data: JSON.stringify(body),
+    raw: converseEvent(name, body),
+  });
+  const text = (value: string, p = "ab", contentBlockIndex = 0): Frame =>
+    message("contentBlockDelta", { contentBlockIndex, delta: { text: value }, p });
+  const begin = (...frames: Frame[]) => {
+    const decoder = bedrockConverse.eventDecoder(operation);
+    for (const item of frames) decoder.push(item);
+    return decoder;
+  };
+
+  it("is told from its bytes, whatever its padding", () => {
+    const decoder = begin(text("a"));
+    expect(decoder.pushRepeated?.(text('"b" ż', "abcdef").raw)).toEqual([
+      { type: "part_delta", choice: 0, part: 0, text: '"b" ż' },
+    ]);
+    expect(decoder.pushRepeated?.(text("").raw)).toEqual([]);
+  });
+
+  it("is told of a call's arguments too, from the first and empty one on", () => {
+    const input = (value: string): Frame =>
+      message("contentBlockDelta", { contentBlockIndex: 0, delta: { toolUse: { input: value } } });
+    const decoder = begin(
+      message("contentBlockStart", { contentBlockIndex: 0, start: { toolUse: { toolUseId: "t", name: "f" } } }),
+      input(""),
+    );
+    expect(decoder.pushRepeated?.(input('{"a":').raw)).toEqual([
+      { type: "part_delta", choice: 0, part: 0, text: '{"a":' },
+    ]);
+  });
+
+  it("is none as another event, in another block, after another event, and with a wrong checksum", () => {
+    const wrong = Buffer.from(text("b").raw);
+    wrong.writeUInt8((wrong.at(-1) as number) ^ 1, wrong.length - 1);
+    const another = converseEvent("contentBlockStart", { contentBlockIndex: 0, delta: { text: "b" }, p: "ab" });
+    for (const raw of [wrong, another, text("b", "ab", 1).raw, Buffer.concat([text("b").raw, text("c").raw])]) {
+      expect(begin(text("a")).pushRepeated?.(raw)).toBeUndefined();
+    }
+    const stopped = begin(text("a"), message("contentBlockStop", { contentBlockIndex: 0 }));
+    expect(stopped.pushRepeated?.(text("b").raw)).toBeUndefined();
   });
 });

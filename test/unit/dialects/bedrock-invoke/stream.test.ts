@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bedrockInvoke } from "../../../../src/dialects/bedrock-invoke/index.ts";
 import type { Frame, Operation } from "../../../../src/dialects/dialect.ts";
+import { encodeAwsMessage } from "../../../../src/dialects/framing/aws-eventstream.ts";
 import { foldEvents } from "../../../support/stream-decoding.ts";
 
 const operation: Operation = { kind: "chat", name: "chat", route: "/", path: "", stream: true };
@@ -108,5 +109,69 @@ describe("bedrock-invoke stream", () => {
     { event: "chunk", data: '{"unknown":1}' },
   ])("counts what it cannot read: $data", ({ event, data }) => {
     expect(decode({ event, data, raw: Buffer.alloc(0) })).toEqual([{ type: "unrecognized", name: "chunk" }]);
+  });
+});
+
+describe("a chunk that repeats the one before", () => {
+  const toMessage = (event: unknown): Frame => {
+    const { data } = chunk(event);
+    return { event: "chunk", data, raw: encodeAwsMessage({ ":event-type": "chunk", ":message-type": "event" }, data) };
+  };
+  const read = (detail: "facts" | "whole", events: readonly unknown[]) => {
+    const decoder = bedrockInvoke.eventDecoder(operation, detail);
+    let repeated = 0;
+    const told = events.map(toMessage).flatMap((frame) => {
+      const again = decoder.pushRepeated?.(frame.raw);
+      if (again !== undefined) repeated += 1;
+      return again ?? decoder.push(frame);
+    });
+    return { repeated, folded: foldEvents([...told, ...decoder.end()]) };
+  };
+  const llama = (generation: string, count: number, stop: string | null = null, more = {}) => ({
+    generation,
+    prompt_token_count: count === 1 ? 5 : null,
+    generation_token_count: count,
+    stop_reason: stop,
+    ...more,
+  });
+
+  it.each([
+    {
+      family: "Llama, whose count grows",
+      events: [llama("a", 1), llama("b", 2), llama("c", 3), llama("d", 4)],
+      end: llama("e", 5, "stop", { [metricsKey]: metrics }),
+      repeated: 2,
+    },
+    {
+      family: "Llama, broken off",
+      events: [llama("a", 1), llama("b", 2), llama("c", 3)],
+      end: llama("d", 4),
+      repeated: 2,
+    },
+    {
+      family: "Mistral",
+      events: ["a", "b", "c"].map((text) => ({ outputs: [{ text, stop_reason: null }] })),
+      end: { outputs: [{ text: "", stop_reason: "stop" }], [metricsKey]: metrics },
+      repeated: 2,
+    },
+    {
+      family: "Nova",
+      events: ["a", "b", "c"].map((text) => ({ contentBlockDelta: { delta: { text }, contentBlockIndex: 0 } })),
+      end: { messageStop: { stopReason: "end_turn" } },
+      repeated: 2,
+    },
+  ])("is told as it would be parsed: $family", ({ events, end, repeated }) => {
+    const facts = read("facts", [...events, end]);
+    const whole = [...events, end].map(chunk);
+    expect(facts).toEqual({ repeated, folded: foldEvents(decode(...whole)) });
+  });
+
+  it("is none where a chunk has several choices or several events", () => {
+    const two = { outputs: [{ text: "a" }, { text: "b" }] };
+    const pair = {
+      contentBlockStop: { contentBlockIndex: 0 },
+      contentBlockDelta: { contentBlockIndex: 1, delta: { text: "a" } },
+    };
+    for (const event of [two, pair]) expect(read("facts", [event, event, event]).repeated).toBe(0);
   });
 });

@@ -1,6 +1,11 @@
 import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { createAwsEventStreamDecoder, encodeAwsMessage } from "../../../../src/dialects/framing/aws-eventstream.ts";
+import {
+  createAwsEventStreamDecoder,
+  encodeAwsMessage,
+  readEventText,
+  readMessage,
+} from "../../../../src/dialects/framing/aws-eventstream.ts";
 import { cutAt } from "../../../support/stream-decoding.ts";
 
 /** A message built by hand: headers as bytes, checksums right unless told. */
@@ -165,5 +170,49 @@ describe("AWS event-stream decoder", () => {
       const isWhole = given.length === cut.length;
       expect(isWhole || decoder.midFrame, `seed ${seed} round ${round}`).toBe(true);
     }
+  });
+});
+
+describe("one message read by itself", () => {
+  const body = sample.subarray(12, -4);
+
+  it("gives its headers and payload, and the text of the event asked for", () => {
+    expect(readMessage(sample)).toEqual(body);
+    expect(readMessage(sample, eventHeaders.length)).toEqual(body);
+    expect(readEventText(sample, "messageStart")).toBe('{"role":"żó😀"}');
+  });
+
+  it("is refused with other headers, as another event and as an exception", () => {
+    expect(readMessage(sample, eventHeaders.length - 1)).toBeUndefined();
+    expect(readEventText(sample, "messageStop")).toBeUndefined();
+    const exception = encodeAwsMessage({ ":message-type": "exception", ":exception-type": "messageStart" }, "{}");
+    expect(readEventText(exception, "messageStart")).toBeUndefined();
+  });
+
+  it("is refused with anything before or behind it, and with any bit flipped", () => {
+    for (const bytes of [nothing, sample.subarray(1), sample.subarray(0, -1), Buffer.concat([sample, sample])]) {
+      expect(readMessage(bytes)).toBeUndefined();
+    }
+    const read: number[] = [];
+    for (let bit = 0; bit < sample.length * 8; bit++) {
+      const flipped = Buffer.from(sample);
+      flipped.writeUInt8((flipped[bit >> 3] as number) ^ (1 << (bit & 7)), bit >> 3);
+      if (readMessage(flipped) !== undefined) read.push(bit);
+    }
+    expect(read).toEqual([]);
+  });
+});
+
+describe("headers that came before", () => {
+  it("are told apart by their bytes, however many came since", () => {
+    const names = Array.from({ length: 200 }, (_none, index) => `event${index % 100}`);
+    const { frames } = decode(names.map((name) => encodeAwsMessage({ ":event-type": name }, "{}")));
+    expect(frames.map(({ event }) => event)).toEqual(names);
+  });
+
+  it("do not lend an error its text", () => {
+    const failing = (text: string): Buffer =>
+      encodeAwsMessage({ ":message-type": "error", ":error-code": "E", ":error-message": text }, "");
+    expect(decode([failing("one"), failing("two")]).frames.map(({ data }) => data)).toEqual(["one", "two"]);
   });
 });

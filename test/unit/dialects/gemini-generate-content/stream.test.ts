@@ -322,3 +322,62 @@ describe("a stream cut anywhere", () => {
     }
   });
 });
+
+describe("a stream of whose content nothing is kept", () => {
+  const usage = (candidatesTokenCount: number, more: Wire = {}) => ({
+    usageMetadata: { promptTokenCount: 2, candidatesTokenCount, totalTokenCount: candidatesTokenCount + 2, ...more },
+  });
+  const read = (chunks: readonly unknown[]) => {
+    const decoder = geminiGenerateContent.eventDecoder(find(), "facts");
+    let repeated = 0;
+    const events = chunks.flatMap((item) => {
+      const data = JSON.stringify(item);
+      const raw = Buffer.from(`data: ${data}\r\n\r\n`);
+      const told = decoder.pushRepeated?.(raw);
+      if (told !== undefined) repeated += 1;
+      return told ?? decoder.push({ data, raw });
+    });
+    return { events: [...events, ...decoder.end()], repeated };
+  };
+
+  it("tells the last counts, also of chunks that repeat the one before, once and before its end", () => {
+    const chunks = ["a", "b", "c", "d", "e"].map((text, index) => ({ ...chunk([{ text }]), ...usage(index) }));
+    const { events, repeated } = read([...chunks, { ...chunk([{ text: "f" }]), ...usage(9) }]);
+    expect(repeated).toBe(3);
+    expect(events.filter(({ type }) => type === "usage")).toEqual([
+      { type: "usage", usage: { inputTokens: 2, outputTokens: 9, raw: usage(9).usageMetadata } },
+    ]);
+    const texts = events.flatMap((event) => (event.type === "part_delta" ? [event.text] : []));
+    expect(texts.join("")).toBe("bcdef");
+  });
+
+  it("keeps what an earlier chunk alone stated", () => {
+    const { events } = read([
+      { ...chunk([{ text: "a" }]), ...usage(1, { thoughtsTokenCount: 4, serviceTier: "flex" }) },
+      { ...chunk([{ text: "b" }]), ...usage(2, { thoughtsTokenCount: null }) },
+    ]);
+    expect(foldEvents(events)).toMatchObject({
+      serviceTier: "flex",
+      usage: { outputTokens: 6, reasoningTokens: 4 },
+    });
+  });
+
+  it("begins a part with every further signature, also where the chunks are alike", () => {
+    const signed = chunk([{ text: "c", thoughtSignature: "s" }]);
+    const { events, repeated } = read([chunk([{ text: "a" }]), chunk([{ text: "b" }]), signed, signed, signed]);
+    expect(repeated).toBe(0);
+    const parts = foldEvents(events).choices[0]?.message.parts;
+    expect(parts?.map((part) => "content" in part && part.content)).toEqual(["abc", "c", "c"]);
+  });
+
+  it("has the refused prompt's reason", () => {
+    const { events } = read([{ promptFeedback: { blockReason: "SAFETY" } }]);
+    expect(foldEvents(events).choices).toEqual([
+      {
+        index: 0,
+        message: { role: "assistant", parts: [] },
+        finishReason: { unified: "content_filter", raw: "SAFETY" },
+      },
+    ]);
+  });
+});
