@@ -102,7 +102,8 @@ export interface EventDecoder {
   push(frame: Frame): StreamEvent[];
   /**
    * The events of a frame's bytes where they can be told without cutting and parsing, because the frame is the one before it but for
-   * its text; undefined where it is to be pushed. Only for the bytes of one whole frame.
+   * its text, or because a later one will say all of it; undefined where the bytes are to be cut and pushed, as any that are not
+   * one whole frame.
    */
   pushRepeated?(raw: Buffer): StreamEvent[] | undefined;
   /** The wire ended; gives the events that were held back. */

@@ -72,6 +72,8 @@ function isNumbers(list: string): boolean {
   return (
     beginsWithNumber.test(list) &&
     !list.includes("{") &&
+    !list.includes("}") &&
+    !list.includes(":") &&
     !list.includes("n") &&
     !list.includes("t") &&
     !list.includes("a")

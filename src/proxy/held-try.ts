@@ -45,7 +45,7 @@ export function beginTry(
   stop: Stop,
   sending: Sending,
   beginning: Beginning,
-): HeldTry | SidecarError | Promise<HeldTry | SidecarError> {
+): Try | SidecarError | Promise<Try | SidecarError> {
   if (beginning.claim?.isTaken === true) return superseded();
   const key = keyAt(route, stop.index);
   const lease = exchange.rooms.health.open(key, route.breaker);
@@ -83,7 +83,7 @@ function start(
   outgoing: Outgoing,
   { group: known, retryDelayMs, claim, reason }: Beginning,
   lease: Lease,
-): HeldTry {
+): Try {
   const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
   const one = new HeldTry(exchange, route, index, group, sending, claim, lease);
   one.sent = sendWithFreshRetry(exchange, {
@@ -101,13 +101,13 @@ function start(
 }
 
 /** A try under way, and the gate before its answer. */
-export class HeldTry implements Try, Gate {
+class HeldTry implements Try, Gate {
   readonly index: number;
   readonly group: AttemptGroup;
   readonly held: HeldResponder;
   /** This answer's own: what another one of the same request lost is none of it. */
   readonly losses: Loss[];
-  /** Set as soon as it is sent; `conclude` wants what it gives. */
+  /** Set as soon as it is sent. */
   declare sent: Promise<AttemptResult>;
   readonly #exchange: Exchange;
   readonly #route: Route;
@@ -147,15 +147,15 @@ export class HeldTry implements Try, Gate {
   async #await(): Try["ended"] {
     try {
       const result = await this.sent;
-      return { result, error: this.conclude(result) };
+      return { result, error: this.#conclude(result) };
     } catch (cause) {
-      this.fail();
+      this.#fail();
       throw cause;
     }
   }
 
   /** It came to its end, of which the target's health hears; gives what keeps the answer from the client. */
-  conclude(result: AttemptResult): SidecarError | undefined {
+  #conclude(result: AttemptResult): SidecarError | undefined {
     const route = this.#route;
     const { index } = this;
     const error = findError(result, this.held, route, index);
@@ -168,7 +168,7 @@ export class HeldTry implements Try, Gate {
   }
 
   /** It came to no end of its own. */
-  fail(): void {
+  #fail(): void {
     this.#lease.end({ code: "internal" });
   }
 

@@ -223,7 +223,7 @@ class StreamObserver implements Observer {
     }
   }
 
-  /** Reads a chunk that is the frame before it but for its text; false where it is none and nothing was read. */
+  /** Reads a chunk that is one frame, told by its bytes; false where it is none and nothing was read. */
   #repeat(chunk: Buffer, atMs: number): boolean {
     if (!this.#frames.isFresh || chunk.length > batchBytes) return false;
     try {

@@ -69,7 +69,7 @@ interface NameEntry {
 }
 
 // Client-chosen names are keys here: bounded in number, and a longer name than any real one is not looked up.
-const maxNamesOfProvider = 512;
+const maxNamesOfProvider = 128;
 const maxModelLength = 256;
 
 const missing: Price = Object.freeze({ status: "missing" });
@@ -77,8 +77,8 @@ const nothing: NameEntry = Object.freeze({ minute: undefined, override: undefine
 
 /** `overrides` are of the options; their order decides between equally close matches. */
 export function createPricer(overrides: readonly PriceOverride[]): Pricer {
-  // By provider, then by name: no key is put together for a look-up. Who the providers are is the operator's choice.
-  const cache = new Map<string, BoundedMap<string, NameEntry>>();
+  // By provider, then by name: no key is put together for a look-up. By the provider itself, as another policy may mean another one by its id.
+  let cache = new WeakMap<PricedProvider, BoundedMap<string, NameEntry>>();
   const cards = new WeakMap<object, RateCard>();
   let catalogue: Catalogue | undefined;
   let loading: Promise<void> | undefined;
@@ -108,8 +108,8 @@ export function createPricer(overrides: readonly PriceOverride[]): Pricer {
 
   const findName = (provider: PricedProvider, name: string | undefined, epochMs: number): NameEntry => {
     if (name === undefined || name === "" || name.length > maxModelLength) return nothing;
-    let names = cache.get(provider.id);
-    if (names === undefined) cache.set(provider.id, (names = new BoundedMap(maxNamesOfProvider)));
+    let names = cache.get(provider);
+    if (names === undefined) cache.set(provider, (names = new BoundedMap(maxNamesOfProvider)));
     const minute = Math.floor(epochMs / 60_000);
     const known = names.get(name);
     if (known !== undefined && (known.minute === undefined || known.minute === minute)) return known;
@@ -131,7 +131,7 @@ export function createPricer(overrides: readonly PriceOverride[]): Pricer {
     load() {
       loading ??= openCatalogue().then((opened) => {
         catalogue = opened;
-        cache.clear();
+        cache = new WeakMap();
       });
       return loading;
     },

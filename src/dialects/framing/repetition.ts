@@ -114,7 +114,7 @@ export class Repetition {
       ? parseString(raw.toString("utf8", start - 1, end + 1))
       : raw.toString(all > 0x7f ? "utf8" : "latin1", start, end);
     if (value === undefined) return -1;
-    this.#values[index] = value;
+    if (index !== -1) this.#values[index] = value;
     return end;
   }
 

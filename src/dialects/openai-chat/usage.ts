@@ -49,11 +49,7 @@ export function decodeUsage(raw: JsonObject): Usage {
       // Databricks, Venice, Doubleword: included in prompt_tokens (recorded: 5280 of 5810).
       toCount(raw["cache_read_input_tokens"]),
   );
-  set(
-    usage,
-    "cacheWriteTokens",
-    toCount(input?.["cache_write_tokens"]) ?? toCount(raw["cache_creation_input_tokens"]),
-  );
+  set(usage, "cacheWriteTokens", toCount(input?.["cache_write_tokens"]) ?? toCount(raw["cache_creation_input_tokens"]));
   const cacheCreation = detailsIn(raw, "cache_creation");
   if (cacheCreation !== undefined) {
     set(usage, "cacheWrite5mTokens", toCount(cacheCreation["ephemeral_5m_input_tokens"]));

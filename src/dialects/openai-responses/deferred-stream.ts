@@ -1,6 +1,7 @@
 // Room dialects, openai-responses: a stream's facts where nobody keeps its content. Its events wait unread, because the one that completes a
 // response states all of them again: reading every one was most of what observing such a stream cost (measured 2026-11-21).
-// Invariant: what waits is bounded, and read in its order wherever the last event does not make up for it; output is told as it comes.
+// Invariant: what waits is bounded, and read in its order where the last event lacks any of it; that output comes is told as it comes (and once
+// more where it is read late).
 
 import type { StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Frame } from "../dialect.ts";
@@ -58,6 +59,7 @@ const lineFeed = 10;
 const carriageReturn = 13;
 const namePrefix = Buffer.from("event: ");
 const dataPrefix = Buffer.from("data: ");
+const emptyDelta = Buffer.from('"delta":""');
 
 const saidNothing: StreamEvent[] = [];
 const saidSomething: StreamEvent[] = [{ type: "output" }];
@@ -69,6 +71,7 @@ class DeferredStreamDecoder implements EventDecoder {
   #waitingBytes = 0;
   /** Nothing was read yet: what comes may wait. */
   #isWaiting = true;
+  #items = 0;
   /** Output came since the last item began. */
   #hasOutput = false;
   /** Most frames have the name of the one before: its bytes, and what it means. */
@@ -83,9 +86,9 @@ class DeferredStreamDecoder implements EventDecoder {
   push(frame: Frame): StreamEvent[] {
     if (!this.#isWaiting || frame.commentOnly === true) return this.#reader.push(frame);
     const kind = kinds.get(frame.event ?? "");
-    if (kind !== undefined) return this.#wait(frame, frame.raw.length, kind);
+    if (kind !== undefined) return this.#wait(frame, frame.raw, kind);
     const body = frame.event === completed ? parseObject(frame.data) : undefined;
-    const response = body === undefined ? undefined : findWhole(body);
+    const response = body === undefined ? undefined : findWhole(body, this.#items);
     if (body === undefined || response === undefined) {
       return [...this.#readWaiting(), ...this.#reader.push(frame, body)];
     }
@@ -102,7 +105,7 @@ class DeferredStreamDecoder implements EventDecoder {
       this.#lastNamed = raw;
       this.#lastNameEnd = nameEnd;
     }
-    return this.#lastKind === undefined ? undefined : this.#wait(raw, raw.length, this.#lastKind);
+    return this.#lastKind === undefined ? undefined : this.#wait(raw, raw, this.#lastKind);
   }
 
   end(): StreamEvent[] {
@@ -117,12 +120,13 @@ class DeferredStreamDecoder implements EventDecoder {
     return true;
   }
 
-  #wait(frame: Frame | Buffer, bytes: number, kind: Kind): StreamEvent[] {
+  #wait(frame: Frame | Buffer, raw: Buffer, kind: Kind): StreamEvent[] {
     this.#waiting.push(frame);
-    this.#waitingBytes += bytes;
+    this.#waitingBytes += raw.length;
     const isFull = this.#waiting.length >= maxWaitingFrames || this.#waitingBytes >= maxWaitingBytes;
     if (isFull) return this.#readWaiting();
-    const isOutput = kind === "output" || (kind === "end" && !this.#hasOutput);
+    if (kind === "begin") this.#items += 1;
+    const isOutput = kind === "output" ? !raw.includes(emptyDelta) : kind === "end" && !this.#hasOutput;
     this.#hasOutput = kind !== "begin" && (isOutput || this.#hasOutput);
     return isOutput ? saidSomething : saidNothing;
   }
@@ -147,12 +151,12 @@ class DeferredStreamDecoder implements EventDecoder {
   }
 }
 
-/** The response, where its output and what it took and whose it is are stated: with these nothing that was said before is asked for. */
-function findWhole({ response }: JsonObject): JsonObject | undefined {
+/** The response, where all its items and what it took and whose it is are stated: with these nothing that was said before is asked for. */
+function findWhole({ response }: JsonObject, items: number): JsonObject | undefined {
   if (!isJsonObject(response) || !isJsonObject(response["usage"])) return undefined;
   const { id, model, output } = response;
   const isNamed = filledText(id) !== undefined && filledText(model) !== undefined;
-  return isNamed && Array.isArray(output) && output.length > 0 ? response : undefined;
+  return isNamed && Array.isArray(output) && output.length >= Math.max(1, items) ? response : undefined;
 }
 
 /** Where the event's name ends in the bytes of one whole frame of two lines, name and data; -1 for any other bytes. */

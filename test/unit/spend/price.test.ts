@@ -222,9 +222,10 @@ describe("an override", () => {
 describe("the look-up cache", () => {
   it("follows prices that depend on the hour", async () => {
     const pricer = await loadedPricer();
+    const provider = { id: "deepseek", priceId: "deepseek" };
     const at = (hour: number, minute: number) =>
       pricer.price({
-        provider: { id: "deepseek", priceId: "deepseek" },
+        provider,
         models: { request: "deepseek-chat" },
         usage,
         epochMs: Date.UTC(2025, 5, 15, hour, minute),
@@ -234,6 +235,14 @@ describe("the look-up cache", () => {
     expect(night).toBeLessThan(day ?? 0);
     expect(at(0, 29)).toBe(night);
     expect(at(0, 30)).toBe(day);
+  });
+
+  it("does not take one provider for another of the same id, as the next policy may mean it", async () => {
+    const pricer = await loadedPricer();
+    const statusOf = (priceId: string) =>
+      pricer.price({ provider: { id: "mine", priceId }, models: { request: "gpt-4o" }, usage, epochMs }).status;
+    expect(statusOf("openai")).toBe("exact");
+    expect(statusOf("anthropic")).not.toBe("exact");
   });
 
   it("stays right when a client makes up model names", async () => {
