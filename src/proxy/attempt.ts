@@ -30,6 +30,7 @@ import type { Responder } from "./wire.ts";
 /** How long a client may take nothing before it is cut. */
 const slowClientTimeoutMs = 60_000;
 
+/** One send to a target. */
 export interface AttemptRequest {
   group: AttemptGroup;
   sending: Sending;

@@ -42,6 +42,7 @@ export async function sendAlong(exchange: Exchange, call: Call, route: Route): P
 /** Undefined: the client has its answer, or is gone. */
 async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Stop): Promise<Failure | undefined> {
   const { rooms } = exchange;
+  const { hedge } = route;
   const target = route.findTarget(stop.index);
   if (target === undefined) {
     const error = new SidecarError("upstream_auth", `Outrider holds no credential for ${keyAt(route, stop.index)}`);
@@ -60,7 +61,7 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
   let retryDelayMs: number | undefined;
   let latest: { error: SidecarError; end: RelayEnd; held: HeldResponder } | undefined;
   for (let triesHere = 1; ; triesHere += 1) {
-    const claim = route.hedge === undefined ? undefined : new Claim();
+    const claim = hedge === undefined ? undefined : new Claim();
     const beginning = beginTry(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
     const begun = beginning instanceof Promise ? await beginning : beginning;
     if (begun instanceof SidecarError) {
@@ -70,10 +71,10 @@ async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Sto
       return failAt(route, stop, { error, held: latest?.held, group }, followAfter(exchange, route, stop.index, error));
     }
     latest?.held.drop();
-    const raced =
-      claim === undefined ? undefined : await withHedge(exchange, call, route, begun, claim, route.hedge?.afterMs ?? 0);
-    const counts = raced?.counts ?? begun;
-    const hedged = raced?.hedged;
+    const { counts, hedged } =
+      hedge === undefined || claim === undefined
+        ? { counts: begun, hedged: undefined }
+        : await withHedge(exchange, call, route, begun, claim, hedge.afterMs);
     group = counts.group;
     const { result, error } = await counts.ended;
     if (error === undefined) {

@@ -149,7 +149,8 @@ class HeldTry implements Try, Gate {
       const result = await this.sent;
       return { result, error: this.#conclude(result) };
     } catch (cause) {
-      this.#fail();
+      // It came to no end of its own.
+      this.#lease.end({ code: "internal" });
       throw cause;
     }
   }
@@ -165,11 +166,6 @@ class HeldTry implements Try, Gate {
       health.coolDown(keyAt(route, index), clock.nowMs() + result.retryAfterMs);
     }
     return error;
-  }
-
-  /** It came to no end of its own. */
-  #fail(): void {
-    this.#lease.end({ code: "internal" });
   }
 
   /** `abort` ends it before its time. */

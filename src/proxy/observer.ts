@@ -55,6 +55,7 @@ export interface Observation {
   usage: Usage | undefined;
   /** Streams: the terminal event was seen, or every choice has its finish reason. Bodies: the JSON was whole. */
   finished: boolean;
+  /** All of them only where no usage is stated: they stand in for it. */
   outputCharacters: number;
   unrecognizedEvents: number;
   /** The bytes are not in the framing that the answer's head announced. */

@@ -35,7 +35,6 @@ export class ExchangeMetrics {
   readonly #settings: MetricSettings;
   readonly #labels = new LabelCache();
   readonly #calls = new Map<string, CallLabels>();
-  readonly #active = new LabelFamily({ [attr.urlScheme]: "http" }, attr.httpRequestMethod);
   readonly #phases = new LabelFamily({}, own.overheadPhase);
   readonly #streamEnds = new LabelFamily({}, own.streamEnd);
 
@@ -49,7 +48,7 @@ export class ExchangeMetrics {
   }
 
   open(record: ExchangeRecord): void {
-    this.#activeLike(record).add(1);
+    this.#active(record).add(1);
   }
 
   /** One model call of an exchange that goes on. */
@@ -59,7 +58,7 @@ export class ExchangeMetrics {
   }
 
   close(record: ExchangeRecord): void {
-    this.#activeLike(record).add(-1);
+    this.#active(record).add(-1);
     this.#recordServer(record);
     const operation = record.operation?.name;
     for (const group of record.groups) {
@@ -84,8 +83,11 @@ export class ExchangeMetrics {
     this.#labels.get(key, create).of(instrument).add(1);
   }
 
-  #activeLike({ http }: ExchangeRecord): Series {
-    return this.#active.with(boundMethod(http.method)).of(this.instruments.activeRequests);
+  #active({ http }: ExchangeRecord): Series {
+    const method = boundMethod(http.method);
+    return this.#labels
+      .get(method, () => ({ [attr.httpRequestMethod]: method, [attr.urlScheme]: "http" }))
+      .of(this.instruments.activeRequests);
   }
 
   #recordServer(record: ExchangeRecord): void {

@@ -12,6 +12,7 @@ import {
 import type { AnswerDetail, Frame, ObjectDecoder, Operation } from "../dialect.ts";
 import { Repetition } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { readObject } from "../json/parse.ts";
 import { decodeStreamError } from "./error.ts";
 import { decodeBlock } from "./message.ts";
 import { decodeResponse } from "./response.ts";
@@ -64,7 +65,7 @@ class MessageEventDecoder implements ObjectDecoder {
   push(frame: Frame): StreamEvent[] {
     this.#repetition.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
-    const body = parseObject(frame.data);
+    const body = readObject(frame.data);
     return body === undefined ? this.#tell(body, frame.event) : this.pushObject(body, frame.event, frame.raw);
   }
 
@@ -271,14 +272,4 @@ function decodeDelta({ part, kind }: BlockState, deltaType: string, delta: JsonO
 
 function unrecognized(name: string): StreamEvent {
   return { type: "unrecognized", name: name.slice(0, maxNameLength) };
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  if (text === "") return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

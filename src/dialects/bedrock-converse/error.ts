@@ -6,6 +6,7 @@ import type { SidecarError } from "../../errors.ts";
 import type { Frame, HeaderLookup } from "../dialect.ts";
 import { encodeAwsMessage } from "../framing/aws-eventstream.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { readObject } from "../json/parse.ts";
 import { optional, ownExtensions } from "./schema.ts";
 
 /**
@@ -29,7 +30,7 @@ export function decodeError(body: unknown, header?: HeaderLookup): ProviderError
 
 /** Reads a message of the type exception or error; the message alone is an error, also when it cannot be read. */
 export function decodeException(frame: Frame): ProviderError {
-  const body = parseObject(frame.data);
+  const body = readObject(frame.data);
   const stated = decodeError(body);
   const type = frame.event === undefined ? undefined : bareType(frame.event);
   const undescribed = frame.data === "" || body !== undefined;
@@ -103,14 +104,5 @@ function streamExceptionName(httpStatus: number): string {
       return "serviceUnavailableException";
     default:
       return httpStatus >= 400 && httpStatus < 500 ? "validationException" : "internalServerException";
-  }
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -7,6 +7,7 @@ import type { AnswerDetail, Frame, ObjectDecoder, Operation } from "../dialect.t
 import { headerBytesOf, readMessage } from "../framing/aws-eventstream.ts";
 import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { readObject } from "../json/parse.ts";
 import { createBlockStream, type BlockStream } from "./block-stream.ts";
 import { decodeException } from "./error.ts";
 import { decodeResponse, readServiceTier } from "./response.ts";
@@ -50,7 +51,7 @@ class ConverseEventDecoder implements ObjectDecoder {
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     if (frame.exception === true) return [{ type: "error", error: decodeException(frame) }];
     const name = frame.event ?? "unnamed";
-    const body = parseObject(frame.data);
+    const body = readObject(frame.data);
     if (body === undefined) return [unrecognized(name)];
     const events = this.#tell(body, name);
     if (name === deltaName) {
@@ -161,13 +162,4 @@ class ConverseEventDecoder implements ObjectDecoder {
 
 function unrecognized(name: string): StreamEvent {
   return { type: "unrecognized", name: name.slice(0, maxNameLength) };
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -9,6 +9,7 @@ import { createEventDecoder as createConverseDecoder } from "../bedrock-converse
 import type { AnswerDetail, EventDecoder, Frame, ObjectDecoder, Operation } from "../dialect.ts";
 import { readEventText } from "../framing/aws-eventstream.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { readObject } from "../json/parse.ts";
 import { createStreamDecoder as createChatDecoder } from "../openai-chat/stream.ts";
 import { createCompletionStream } from "./completion.ts";
 import { nameFinishReasons } from "./response.ts";
@@ -64,7 +65,7 @@ class InvokeEventDecoder implements EventDecoder {
     const bytes = readChunk(frame.data);
     const repeated = this.#family?.pushRepeated?.(bytes);
     if (repeated !== undefined) return repeated;
-    const chunk = parseObject(bytes.toString("utf8"));
+    const chunk = readObject(bytes.toString("utf8"));
     if (chunk === undefined) return [unrecognized(frame.event ?? "unreadable")];
     const { body, metrics, facts } = splitAmazonMembers(chunk);
     const events: StreamEvent[] = [];
@@ -112,7 +113,7 @@ function readChunk(data: string): Buffer {
   const end = data.startsWith(opening) ? data.indexOf('"', opening.length) : -1;
   const bytes = end === -1 ? undefined : data.slice(opening.length, end);
   if (bytes !== undefined && !bytes.includes("\\")) return Buffer.from(bytes, "base64");
-  const text = parseObject(data)?.["bytes"];
+  const text = readObject(data)?.["bytes"];
   return typeof text === "string" ? Buffer.from(text, "base64") : Buffer.from(data);
 }
 
@@ -186,13 +187,4 @@ function readCompletion(detail: AnswerDetail): FamilyDecoder {
 
 function unrecognized(name: string): StreamEvent {
   return { type: "unrecognized", name: name.slice(0, maxNameLength) };
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -5,6 +5,17 @@ import { isUtf8 } from "node:buffer";
 import { SidecarError } from "../../errors.ts";
 import { isJsonObject, type JsonObject } from "./fields.ts";
 
+/** The JSON object that a frame of a stream holds; undefined for any other text. */
+export function readObject(text: string): JsonObject | undefined {
+  if (text === "") return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Parses a body that must be one JSON object. Throws `request_malformed`, or `upstream_invalid` for an answer's body,
  * when it is not valid UTF-8, not JSON or no object.

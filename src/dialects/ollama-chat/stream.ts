@@ -6,6 +6,7 @@ import { mergeRawUsage, type Part, type StreamEvent } from "../../canonical/inde
 import type { EventDecoder, Frame, Operation } from "../dialect.ts";
 import { Repetition } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { readObject } from "../json/parse.ts";
 import { decodeError } from "./error.ts";
 import { decodeResponse } from "./response.ts";
 import { decodeDoneReason, dialectId, optional } from "./schema.ts";
@@ -41,7 +42,7 @@ class LineEventDecoder implements EventDecoder {
   push(frame: Frame): StreamEvent[] {
     this.#repetition.forget();
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
-    const line = parseLine(frame.data);
+    const line = readObject(frame.data);
     if (line === undefined) return [{ type: "unrecognized", name: "unreadable" }];
     const error = decodeError(line);
     if (error !== undefined) return [{ type: "error", error }];
@@ -134,14 +135,5 @@ class LineEventDecoder implements EventDecoder {
 
   #extendResponse(facts: JsonObject): StreamEvent {
     return { type: "response_start", ...optional("extensions", { [dialectId]: facts }) };
-  }
-}
-
-function parseLine(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -6,6 +6,7 @@
 import type { StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Frame } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { readObject } from "../json/parse.ts";
 import { filledText } from "./schema.ts";
 
 /** The stream's own decoder. */
@@ -87,7 +88,7 @@ class DeferredStreamDecoder implements EventDecoder {
     if (!this.#isWaiting || frame.commentOnly === true) return this.#reader.push(frame);
     const kind = kinds.get(frame.event ?? "");
     if (kind !== undefined) return this.#wait(frame, frame.raw, kind);
-    const body = frame.event === completed ? parseObject(frame.data) : undefined;
+    const body = frame.event === completed ? readObject(frame.data) : undefined;
     const response = body === undefined ? undefined : findWhole(body, this.#items);
     if (body === undefined || response === undefined) {
       return [...this.#readWaiting(), ...this.#reader.push(frame, body)];
@@ -179,13 +180,4 @@ function toFrame(raw: Buffer): Frame {
   const nameEnd = raw.indexOf(lineFeed);
   const data = raw.toString("utf8", nameEnd + 1 + dataPrefix.length, raw.length - 2);
   return { event: raw.toString("latin1", namePrefix.length, nameEnd), data, raw };
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -5,6 +5,7 @@ import type { StreamEvent, Usage } from "../../canonical/index.ts";
 import type { AnswerDetail, EventDecoder, Frame, Operation } from "../dialect.ts";
 import { Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
+import { readObject } from "../json/parse.ts";
 import { createDeferredDecoder, type FrameReader } from "./deferred-stream.ts";
 import { decodeError, decodeStreamError } from "./error.ts";
 import { callSlot } from "./item.ts";
@@ -70,7 +71,7 @@ class ResponseStreamDecoder implements FrameReader {
     // Sent after the terminal event by OpenRouter and Bedrock (recorded); it ends nothing by itself.
     if (data.length < 16 && data.trim() === "[DONE]") return [];
     if (this.#detail === "facts" && this.#isPassedOver(data)) return [];
-    const body = known ?? parseObject(data);
+    const body = known ?? readObject(data);
     const name = (body === undefined ? undefined : filledText(body["type"])) ?? frame.event ?? "unreadable";
     if (name === "ping" || name === "keepalive") return [{ type: "keepalive" }];
     if (frame.event === "error" || name === "error") return [{ type: "error", error: decodeStreamError(body) }];
@@ -147,7 +148,7 @@ class ResponseStreamDecoder implements FrameReader {
 
   #readBeginning(events: StreamEvent[]): void {
     if (this.#unread === undefined) return;
-    const body = parseObject(this.#unread);
+    const body = readObject(this.#unread);
     this.#unread = undefined;
     if (body === undefined || !this.#begin(body, events)) events.push(unrecognized("response.created"));
   }
@@ -324,14 +325,4 @@ function unrecognized(name: string): StreamEvent {
 /** An index where there is one; compatible servers may leave out the only part's. */
 function indexOf(value: unknown): number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : 0;
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  if (text === "") return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

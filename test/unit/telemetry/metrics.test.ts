@@ -173,11 +173,11 @@ describe("metrics of money and of Outrider", () => {
     const { telemetry, finish } = startTelemetry();
     const live = telemetry.open(buildRecord(), {});
     expect(await telemetry.exposition()).toContain(
-      'http_server_active_requests{url_scheme="http",http_request_method="POST"} 1\n',
+      'http_server_active_requests{http_request_method="POST",url_scheme="http"} 1\n',
     );
     telemetry.close(buildRecord(), live);
     expect(await telemetry.exposition()).toContain(
-      'http_server_active_requests{url_scheme="http",http_request_method="POST"} 0\n',
+      'http_server_active_requests{http_request_method="POST",url_scheme="http"} 0\n',
     );
     await finish();
   });
