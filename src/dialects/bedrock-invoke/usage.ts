@@ -2,7 +2,7 @@
 // Invariant: counts are the provider's own; input includes the cache, which Amazon states apart.
 
 import type { Usage } from "../../canonical/index.ts";
-import { readCount } from "../bedrock-converse/usage.ts";
+import { readCount, sumCounts } from "../bedrock-converse/usage.ts";
 import type { HeaderLookup } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { metricsKey } from "./schema.ts";
@@ -23,7 +23,7 @@ export function decodeUsageHeaders(header: HeaderLookup): Usage | undefined {
   const cacheRead = takeHeader(header, cacheReadHeader, raw);
   const cacheWrite = takeHeader(header, cacheWriteHeader, raw);
   const isStated = (input ?? output ?? cacheRead ?? cacheWrite) !== undefined;
-  return isStated ? sum({ input, output, cacheRead, cacheWrite }, raw) : undefined;
+  return isStated ? sumCounts({ input, output, cacheRead, cacheWrite }, raw) : undefined;
 }
 
 function takeHeader(header: HeaderLookup, name: string, raw: JsonObject): number | undefined {
@@ -39,7 +39,7 @@ export function addMetrics(usage: Usage | undefined, metrics: JsonObject | undef
   if (metrics === undefined) return usage;
   const raw = { ...usage?.raw, [metricsKey]: metrics };
   if (usage !== undefined) return { ...usage, raw };
-  return sum(
+  return sumCounts(
     {
       input: readCount(metrics["inputTokenCount"]),
       output: readCount(metrics["outputTokenCount"]),
@@ -85,22 +85,5 @@ export function decodeCounts(raw: JsonObject): Usage {
   const input = raw["inputTextTokenCount"] ?? raw["prompt_token_count"] ?? cohere["input_tokens"];
   const output =
     raw["totalOutputTextTokenCount"] ?? raw["tokenCount"] ?? raw["generation_token_count"] ?? cohere["output_tokens"];
-  return sum({ input: readCount(input), output: readCount(output) }, raw);
-}
-
-interface Counts {
-  input: number | undefined;
-  output: number | undefined;
-  cacheRead?: number | undefined;
-  cacheWrite?: number | undefined;
-}
-
-function sum({ input, output, cacheRead, cacheWrite }: Counts, raw: JsonObject): Usage {
-  const usage: Usage = {};
-  if (input !== undefined) usage.inputTokens = input + (cacheRead ?? 0) + (cacheWrite ?? 0);
-  if (output !== undefined) usage.outputTokens = output;
-  if (cacheRead !== undefined) usage.cacheReadTokens = cacheRead;
-  if (cacheWrite !== undefined) usage.cacheWriteTokens = cacheWrite;
-  usage.raw = raw;
-  return usage;
+  return sumCounts({ input: readCount(input), output: readCount(output) }, raw);
 }

@@ -5,7 +5,7 @@
 import type { Part, StreamEvent } from "../../canonical/index.ts";
 import type { AnswerDetail } from "../dialect.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
-import { callSlot, decodeItem, type ItemPart } from "./item.ts";
+import { callSlot, decodeItem, type ItemPart, readCallHead } from "./item.ts";
 import { dialectId, filledText } from "./schema.ts";
 
 /** There is only ever one choice. */
@@ -325,12 +325,9 @@ function isTextual(kind: unknown): boolean {
 
 /** A call of a function or a custom tool without its content, and the text of that; undefined where it is none, or not as usual. */
 function readCall(type: string, wire: unknown): { part: ToolCall; text: string } | undefined {
-  if (!isJsonObject(wire) || (type !== "function_call" && type !== "custom_tool_call")) return undefined;
-  const name = wire["name"];
-  const text = wire[type === "function_call" ? "arguments" : "input"];
-  if (typeof name !== "string" || typeof text !== "string") return undefined;
-  const id = filledText(wire["call_id"]) ?? filledText(wire["id"]);
-  return { part: id === undefined ? { type: "tool_call", name } : { type: "tool_call", id, name }, text };
+  const part = isJsonObject(wire) && wire["type"] === type ? readCallHead(wire) : undefined;
+  const text = isJsonObject(wire) ? wire[type === "function_call" ? "arguments" : "input"] : undefined;
+  return part === undefined || typeof text !== "string" ? undefined : { part, text };
 }
 
 function isSpoken(type: string): boolean {

@@ -151,6 +151,14 @@ function decodeCall(kind: "function_call" | "custom_tool_call", wire: JsonObject
   return [{ slot: callSlot, part, ...(isText ? { text } : {}) }];
 }
 
+/** Name and id of a call of a function or a custom tool; undefined for any other item, and for a call without a name. */
+export function readCallHead(wire: JsonObject): Extract<Part, { type: "tool_call" }> | undefined {
+  const { type, name } = wire;
+  if ((type !== "function_call" && type !== "custom_tool_call") || typeof name !== "string") return undefined;
+  const { value: id } = callId(wire);
+  return id === undefined ? { type: "tool_call", name } : { type: "tool_call", id, name };
+}
+
 /** Calls are answered by `call_id`; a server that has none is answered by the item's own id. */
 function callId(wire: JsonObject): { value: string | undefined; taken: string[] } {
   const id = filledText(wire["call_id"]);

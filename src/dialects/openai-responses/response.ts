@@ -4,7 +4,7 @@
 import type { Choice, FinishReason, InferenceResponse, Part } from "../../canonical/index.ts";
 import type { AnswerDetail, Operation } from "../dialect.ts";
 import { compact, FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
-import { decodeItemParts } from "./item.ts";
+import { decodeItemParts, readCallHead } from "./item.ts";
 import { decodeFinishReason, filledText, hasOpenCall, optional, ownExtensions } from "./schema.ts";
 import { decodeUsage } from "./usage.ts";
 
@@ -50,12 +50,8 @@ function decodeBriefly(item: JsonObject): Part | undefined {
     case "web_search_call":
       return otherPart;
     case "function_call":
-    case "custom_tool_call": {
-      const name = item["name"];
-      if (typeof name !== "string") return otherPart;
-      const id = filledText(item["call_id"]) ?? filledText(item["id"]);
-      return id === undefined ? { type: "tool_call", name } : { type: "tool_call", id, name };
-    }
+    case "custom_tool_call":
+      return readCallHead(item) ?? otherPart;
     default:
       return undefined;
   }
