@@ -14,6 +14,7 @@ import {
   createGuard,
   createTunnels,
   createUpstream,
+  DeferredWork,
   explainCall,
   type Rooms,
   runExchange,
@@ -124,6 +125,7 @@ export function createSidecar({ options, environment, version, log, onExchange }
     telemetry,
     upstream,
     tunnels,
+    deferred: new DeferredWork(),
     isClosing: () => isPastDrain,
     onClosed: (record) => {
       exchanges.ended += 1;

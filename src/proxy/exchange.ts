@@ -17,6 +17,7 @@ import { answerError } from "./answer.ts";
 import { sendAlong } from "./attempts.ts";
 import { type CallDestination, readCall } from "./call.ts";
 import { decodeContent, readCoding } from "./content-coding.ts";
+import type { DeferredWork } from "./deferred-work.ts";
 import type { Guard } from "./guard.ts";
 import { type Destination, matchIngress } from "./ingress.ts";
 import type { MediaFetch } from "./media-fetch.ts";
@@ -45,6 +46,7 @@ export interface Rooms {
   telemetry: Telemetry;
   upstream: Upstream;
   tunnels: Tunnels;
+  deferred: DeferredWork;
   /** The process is past its drain: what still comes is refused. */
   isClosing: () => boolean;
   /** Told once of each closed record; must not throw. */
@@ -102,8 +104,10 @@ export async function runExchange(inbound: Inbound, rooms: Rooms): Promise<void>
     own.leave();
     closeRecord(record, exchange.own, rooms.clock.nowMs() - exchange.startedMs);
     rooms.policy.note(!isOurs(record.failure), exchange.policy.version);
-    rooms.telemetry.close(record, exchange.trace);
-    rooms.onClosed(record);
+    rooms.deferred.add(() => {
+      rooms.telemetry.close(record, exchange.trace);
+      rooms.onClosed(record);
+    });
   }
 }
 

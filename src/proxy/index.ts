@@ -1,5 +1,6 @@
 // Room proxy: its only door.
 export { createAdminServer } from "./admin.ts";
+export { DeferredWork } from "./deferred-work.ts";
 export {
   explainCall,
   type Explanation,
