@@ -10,6 +10,8 @@ import type { Usage } from "./usage.ts";
 /** One per stream. `outputCharacters` counts the text of all parts, for estimates when the provider states no usage. */
 export interface Fold {
   push(event: StreamEvent): void;
+  /** More text of a part that began and is no blob, in UTF-16 units: all that is needed of it without `keepContent`. */
+  count(units: number): void;
   /** The answer so far; call it once, at the end. */
   result(): InferenceResponse;
   readonly ended: boolean;
@@ -146,6 +148,10 @@ class StreamFold implements Fold {
       case "output":
         return;
     }
+  }
+
+  count(units: number): void {
+    this.outputCharacters += units;
   }
 
   result(): InferenceResponse {

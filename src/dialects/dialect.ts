@@ -97,21 +97,29 @@ export interface FrameDecoder {
   readonly isFresh: boolean;
 }
 
-/** Turns one stream's frames into canonical events; one object per stream. Never throws: what it cannot read becomes `unrecognized`. */
-export interface EventDecoder {
-  push(frame: Frame): StreamEvent[];
+/** Reads frames by their bytes alone, because each is the one before it but for its text, or a later one will say all of it. */
+export interface FrameRepeater {
   /**
-   * The events of a frame's bytes where they can be told without cutting and parsing, because the frame is the one before it but for
-   * its text, or because a later one will say all of it; undefined where the bytes are to be cut and pushed, as any that are not
-   * one whole frame.
+   * What a frame says: so many UTF-16 units of a text (never of a blob), 0 where it says nothing, or `toldLater`. `notRepeated` where
+   * the bytes are to be cut and pushed, as any that are not one whole frame.
    */
-  pushRepeated?(raw: Buffer): StreamEvent[] | undefined;
+  pushRepeated(raw: Buffer): number;
+  /** The event of the frame that was read just now, where it said some units. */
+  tellRepeated(): StreamEvent;
+}
+
+/** Turns one stream's frames into canonical events; one object per stream. Never throws: what it cannot read becomes `unrecognized`. */
+export interface EventDecoder extends Partial<FrameRepeater> {
+  push(frame: Frame): StreamEvent[];
   /** The wire ended; gives the events that were held back. */
   end(): StreamEvent[];
 }
 
+/** A decoder of frames that mostly repeat the one before. */
+export type RepeatingDecoder = EventDecoder & FrameRepeater;
+
 /** A decoder whose events also come inside those of another stream, where they are parsed already. */
-export interface ObjectDecoder extends EventDecoder {
+export interface ObjectDecoder extends RepeatingDecoder {
   /** `name`: of the event, where the wire says it beside the object; `raw`: the object's bytes, where `pushRepeated` will be asked. */
   pushObject(object: Record<string, unknown>, name: string | undefined, raw?: Buffer): StreamEvent[];
 }

@@ -15,6 +15,7 @@ export { elideVectors } from "./vector-elision.ts";
 export { dialects, findDialect, matchDialect } from "./registry.ts";
 export { createFrameDecoder, findFraming } from "./framing/framing.ts";
 export { endsBetweenFrames, endsWithBlankLine } from "./framing/line-ends.ts";
+export { notRepeated } from "./framing/repetition.ts";
 export { createSseDecoder } from "./framing/sse.ts";
 export { parseObject } from "./json/parse.ts";
 export { isOutputType, peekEvent, readClientEvent, readProviderEvent, type ProviderSaid } from "./realtime/events.ts";

@@ -300,7 +300,7 @@ class AttemptRelaySettings implements RelaySettings {
   }
 
   #noteOutput(atMs: number): void {
-    this.stopWaiting();
+    if (this.#firstToken !== undefined) this.stopWaiting();
     if (this.#held?.isHeld === true) this.#held.release();
     if (this.#lastOutputMs > 0) (this.#group.chunkGapsMs ??= []).push(atMs - this.#lastOutputMs);
     this.#lastOutputMs = atMs;

@@ -1,7 +1,6 @@
 // Room proxy: reads a copy of the provider's answer and says what it was. Never touches the client's bytes.
 // Invariant: it throws nothing into the relay; its own failure is a fact of the record. Memory is bounded by `maxBodyBytes` and one event.
 
-import type { Transform } from "node:stream";
 import {
   createFold,
   type Fold,
@@ -20,9 +19,10 @@ import {
   type FrameDecoder,
   type Framing,
   type HeaderLookup,
+  notRepeated,
   type Operation,
 } from "../dialects/index.ts";
-import { createDecompressor } from "./content-coding.ts";
+import { Decompression } from "./decompression.ts";
 
 export interface ObserverSettings {
   dialect: Dialect;
@@ -93,41 +93,6 @@ function detailOf({ keepContent, translation }: ObserverSettings): AnswerDetail 
   return keepContent || translation !== undefined ? "whole" : "facts";
 }
 
-/** Feeds decompressed bytes on; `done` settles when the last of them has come out. */
-class Decompression {
-  readonly #stream: Transform | undefined;
-  readonly done: Promise<boolean>;
-
-  constructor(coding: string, maxBytes: number, onBytes: (bytes: Buffer) => void) {
-    const stream = createDecompressor(coding);
-    this.#stream = stream;
-    if (stream === undefined) {
-      this.done = Promise.resolve(false);
-      return;
-    }
-    this.done = new Promise((resolve) => {
-      let size = 0;
-      stream.on("data", (bytes: Buffer) => {
-        size += bytes.length;
-        if (size > maxBytes) stream.destroy();
-        else onBytes(bytes);
-      });
-      stream.on("end", () => resolve(true));
-      stream.on("error", () => resolve(false));
-      stream.on("close", () => resolve(false));
-    });
-  }
-
-  write(chunk: Buffer): void {
-    if (this.#stream?.writable === true) this.#stream.write(chunk);
-  }
-
-  end(): Promise<boolean> {
-    if (this.#stream?.writable === true) this.#stream.end();
-    return this.done;
-  }
-}
-
 /** A stream is read in batches of so many chunks or bytes: what reads the next event of many is still in the processor's caches. */
 const batchChunks = 32;
 const batchBytes = 16_384;
@@ -136,6 +101,7 @@ class StreamObserver implements Observer {
   readonly #events: EventDecoder;
   readonly #fold: Fold;
   readonly #settings: ObserverSettings;
+  readonly #isWhole: boolean;
   readonly #frames: FrameDecoder;
   readonly #decompression: Decompression | undefined;
   /** Not read yet, and when each came. */
@@ -149,7 +115,9 @@ class StreamObserver implements Observer {
   constructor(settings: ObserverSettings, framing: Framing) {
     this.#settings = settings;
     this.#frames = createFrameDecoder(framing);
-    this.#events = settings.dialect.eventDecoder(settings.operation, detailOf(settings));
+    const detail = detailOf(settings);
+    this.#isWhole = detail === "whole";
+    this.#events = settings.dialect.eventDecoder(settings.operation, detail);
     this.#fold = createFold({ keepContent: settings.keepContent });
     if (settings.contentEncoding !== undefined) {
       this.#decompression = new Decompression(settings.contentEncoding, settings.maxBodyBytes, (bytes) => {
@@ -228,9 +196,12 @@ class StreamObserver implements Observer {
   #repeat(chunk: Buffer, atMs: number): boolean {
     if (!this.#frames.isFresh || chunk.length > batchBytes) return false;
     try {
-      const events = this.#events.pushRepeated?.(chunk);
-      if (events === undefined) return false;
-      if (this.#take(events)) this.#settings.onOutput(atMs);
+      const units = this.#events.pushRepeated?.(chunk) ?? notRepeated;
+      if (units === notRepeated) return false;
+      const event = units > 0 && this.#isWhole ? this.#events.tellRepeated?.() : undefined;
+      if (event !== undefined) this.#take([event]);
+      else if (units > 0) this.#fold.count(units);
+      if (units !== 0) this.#settings.onOutput(atMs);
     } catch {
       this.#failed = true;
     }

@@ -12,6 +12,7 @@ import {
 import type { Observation } from "../../src/proxy/observer.ts";
 import { observeAnswer } from "../support/answer-observer.ts";
 import { jsonBody, loadRecordings, responseBytes, type Recording } from "../support/recordings.ts";
+import { readRepeated } from "../support/repeated-frame.ts";
 
 const dialects = {
   "openai-chat": "openai-chat",
@@ -85,7 +86,7 @@ describe("a stream that comes frame by frame", () => {
       for (const detail of ["whole", "facts"] as const) {
         const [short, long] = [dialect.eventDecoder(operation, detail), dialect.eventDecoder(operation, detail)];
         const told: StreamEvent[][] = frames.map((frame) => {
-          const events = short.pushRepeated?.(frame.raw);
+          const events = readRepeated(short, frame.raw);
           if (events === undefined) parsed += 1;
           else repeated += 1;
           return events ?? short.push(frame);
@@ -248,7 +249,7 @@ describe("what no recording has", () => {
       choices: [{ index: 0, delta: { reasoning_content: "a", reasoning } }],
     }));
     for (const frame of toFrames(frames)) {
-      expect(short.pushRepeated?.(frame.raw) ?? short.push(frame)).toEqual(long.push(frame));
+      expect(readRepeated(short, frame.raw) ?? short.push(frame)).toEqual(long.push(frame));
     }
   });
 
@@ -290,7 +291,7 @@ describe("what no recording has", () => {
       raw: Buffer.alloc(0),
     });
     decoder.push({ data: text, raw: Buffer.from(`data: ${text}\n\n`) });
-    expect(decoder.pushRepeated?.(Buffer.from(`data: ${text}  \n\n`))).toHaveLength(1);
-    expect(decoder.pushRepeated?.(Buffer.from(`data: ${text}\n \n`))).toBeUndefined();
+    expect(readRepeated(decoder, Buffer.from(`data: ${text}  \n\n`))).toHaveLength(1);
+    expect(readRepeated(decoder, Buffer.from(`data: ${text}\n \n`))).toBeUndefined();
   });
 });

@@ -10,7 +10,7 @@ import {
   type StreamEvent,
 } from "../../canonical/index.ts";
 import type { AnswerDetail, Frame, ObjectDecoder, Operation } from "../dialect.ts";
-import { Repetition } from "../framing/repetition.ts";
+import { Repetition, type TextDelta } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { readObject } from "../json/parse.ts";
 import { decodeStreamError } from "./error.ts";
@@ -53,9 +53,6 @@ class MessageEventDecoder implements ObjectDecoder {
   readonly #blocks = new Map<unknown, BlockState>();
   #partCount = 0;
   readonly #repetition = new Repetition();
-  /** The part that the repeated delta extends, and the member with its text. */
-  #repeatedPart = 0;
-  #repeatedName = "text";
 
   constructor(operation: Operation, detail: AnswerDetail) {
     this.#operation = operation;
@@ -88,19 +85,18 @@ class MessageEventDecoder implements ObjectDecoder {
     return events ?? [unrecognized(name)];
   }
 
-  #learn(raw: Buffer, { delta }: JsonObject, told: StreamEvent & { type: "part_delta" }): void {
+  #learn(raw: Buffer, { delta }: JsonObject, told: TextDelta): void {
     const kind = isJsonObject(delta) ? delta["type"] : undefined;
     const name = typeof kind === "string" ? textMembers.get(kind) : undefined;
-    if (name === undefined) return;
-    this.#repeatedPart = told.part;
-    this.#repeatedName = name;
-    this.#repetition.learn(raw, [{ name, value: told.text }]);
+    if (name !== undefined) this.#repetition.learn(raw, [{ name, value: told.text }], told);
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    if (!this.#repetition.matches(raw)) return undefined;
-    const text = this.#repetition.valueOf(this.#repeatedName) as string;
-    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
+  pushRepeated(raw: Buffer): number {
+    return this.#repetition.read(raw);
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#repetition.tell();
   }
 
   end(): StreamEvent[] {

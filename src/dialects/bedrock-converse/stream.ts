@@ -5,7 +5,7 @@
 import { mergeRawUsage, type InferenceResponse, type StreamEvent } from "../../canonical/index.ts";
 import type { AnswerDetail, Frame, ObjectDecoder, Operation } from "../dialect.ts";
 import { headerBytesOf, readMessage } from "../framing/aws-eventstream.ts";
-import { Repetition, type Slot } from "../framing/repetition.ts";
+import { notRepeated, Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { readObject } from "../json/parse.ts";
 import { createBlockStream, type BlockStream } from "./block-stream.ts";
@@ -36,9 +36,6 @@ class ConverseEventDecoder implements ObjectDecoder {
   readonly #blocks: BlockStream = createBlockStream();
   #usage: JsonObject | undefined;
   readonly #repetition = new Repetition();
-  /** The part that the repeated delta extends, and the member with its text. */
-  #repeatedPart = 0;
-  #repeatedName = "text";
   /** Of the message that it came in; undefined for an object without one. */
   #headerBytes: number | undefined;
 
@@ -69,12 +66,14 @@ class ConverseEventDecoder implements ObjectDecoder {
   }
 
   /** Of a message, or of the bytes that came with an object: as the delta came that was learned. */
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    if (!this.#repetition.isLearned) return undefined;
+  pushRepeated(raw: Buffer): number {
+    if (!this.#repetition.isLearned) return notRepeated;
     const bytes = this.#headerBytes === undefined ? raw : readMessage(raw, this.#headerBytes);
-    if (bytes === undefined || !this.#repetition.matches(bytes)) return undefined;
-    const text = this.#repetition.valueOf(this.#repeatedName) as string;
-    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
+    return bytes === undefined ? notRepeated : this.#repetition.read(bytes);
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#repetition.tell();
   }
 
   end(): StreamEvent[] {
@@ -85,12 +84,11 @@ class ConverseEventDecoder implements ObjectDecoder {
   #learn(raw: Buffer, { contentBlockIndex, delta, p }: JsonObject, headerBytes: number | undefined): void {
     const grown = this.#blocks.grown(contentBlockIndex, delta);
     if (grown === undefined) return;
-    this.#repeatedPart = grown.part;
-    this.#repeatedName = grown.name;
+    const { part, name, text } = grown;
     this.#headerBytes = headerBytes;
-    const slots: Slot[] = [{ name: grown.name, value: grown.text }];
-    if (p !== undefined) slots.push({ name: paddingName, value: p, isIdle: true });
-    this.#repetition.learn(raw, slots);
+    const slots: Slot[] = [{ name, value: text }];
+    if (p !== undefined) slots.push({ name: paddingName, value: p });
+    this.#repetition.learn(raw, slots, { type: "part_delta", choice, part, text });
   }
 
   #tell(body: JsonObject, name: string): StreamEvent[] {

@@ -3,21 +3,19 @@
 // Invariant: never throws; a body of none of these shapes is undefined.
 
 import { createFold, mergeRawUsage, type InferenceResponse, type StreamEvent } from "../../canonical/index.ts";
-import type { AnswerDetail } from "../dialect.ts";
-import { Repetition, type Slot } from "../framing/repetition.ts";
+import type { AnswerDetail, FrameRepeater } from "../dialect.ts";
+import { notRepeated, Repetition, type Slot, type TextDelta } from "../framing/repetition.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { firstText, optional, ownExtensions, unifyFinishReason } from "./schema.ts";
 import { collectCounts, decodeCounts } from "./usage.ts";
 
 /** One per stream. */
-export interface CompletionStream {
+export interface CompletionStream extends FrameRepeater {
   /**
    * The events of one chunk; `isFiltered` where a guardrail intervened, which is the reason of what has no other; `raw`: its bytes,
    * where `pushRepeated` will be asked.
    */
   push(body: JsonObject, isFiltered: boolean, raw?: Buffer): StreamEvent[] | undefined;
-  /** The events of a chunk that is the one before but for its text; undefined where it is to be pushed. */
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined;
   /** The usage, where it was held back until no more chunks come. */
   end(): StreamEvent[];
   /** Every choice that began has its finish reason. */
@@ -30,11 +28,18 @@ export function createCompletionStream(detail: AnswerDetail = "whole"): Completi
 }
 
 /** Decodes a whole answer; one of no known shape has no choices, and all of it is kept. */
-export function decodeCompletion(body: JsonObject, isFiltered: boolean): InferenceResponse {
-  const events = createCompletionStream().push(body, isFiltered);
-  if (events === undefined) return { choices: [], ...ownExtensions(body) };
-  const fold = createFold({ keepContent: true });
+export function decodeCompletion(
+  body: JsonObject,
+  isFiltered: boolean,
+  detail: AnswerDetail = "whole",
+): InferenceResponse {
+  const stream = createCompletionStream(detail);
+  const events = stream.push(body, isFiltered);
+  const keepContent = detail === "whole";
+  if (events === undefined) return keepContent ? { choices: [], ...ownExtensions(body) } : { choices: [] };
+  const fold = createFold({ keepContent });
   for (const event of events) fold.push(event);
+  for (const event of stream.end()) fold.push(event);
   return fold.result();
 }
 
@@ -56,8 +61,6 @@ const plumbingKeys = [
 /** The one count that is another in every chunk of a stream (Llama's). */
 const growingCount = "generation_token_count";
 
-type TextDelta = StreamEvent & { type: "part_delta" };
-
 interface ChoiceState {
   partCount: number;
   /** Number of the text part, once it began. */
@@ -71,9 +74,6 @@ class PromptCompletionStream implements CompletionStream {
   #counts: JsonObject | undefined;
   #isCountHeld = false;
   readonly #repetition = new Repetition();
-  #repeated: TextDelta | undefined;
-  /** The member that has the text. */
-  #repeatedName = "text";
 
   constructor(detail: AnswerDetail) {
     this.#detail = detail;
@@ -90,16 +90,18 @@ class PromptCompletionStream implements CompletionStream {
     return events;
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    const repeated = this.#repeated;
-    if (repeated === undefined || !this.#repetition.matches(raw)) return undefined;
-    const count = this.#repetition.valueOf(growingCount);
+  pushRepeated(raw: Buffer): number {
+    const units = this.#repetition.read(raw);
+    const count = units === notRepeated ? undefined : this.#repetition.countOf(1);
     if (count !== undefined && this.#counts !== undefined) {
       this.#counts = { ...this.#counts, [growingCount]: count };
       this.#isCountHeld = true;
     }
-    const text = this.#repetition.valueOf(this.#repeatedName) as string;
-    return text === "" ? [] : [{ ...repeated, text }];
+    return units;
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#repetition.tell();
   }
 
   end(): StreamEvent[] {
@@ -118,57 +120,58 @@ class PromptCompletionStream implements CompletionStream {
       else if (event.type !== "choice_start" && event.type !== "part_start") return;
     }
     if (delta === undefined || found?.text !== delta.text) return;
-    this.#repeated = delta;
-    this.#repeatedName = found.key;
     const slots: Slot[] = [{ name: found.key, value: found.text }];
     if (growingCount in body) slots.push({ name: growingCount, value: body[growingCount] });
-    this.#repetition.learn(raw, slots);
+    this.#repetition.learn(raw, slots, delta);
   }
 
   #decode(wire: JsonObject, isFiltered: boolean): StreamEvent[] | undefined {
     const body = unfoldEnd(wire);
-    const fields = new FieldReader(body);
     const listKey = findListKey(body);
-    const items = listKey === undefined ? undefined : fields.arrayOf(listKey, isJsonObject);
-    const isPiece = items !== undefined || [...textKeys, ...reasonKeys, "event_type"].some((key) => key in body);
-    if (!isPiece) return undefined;
-    fields.skip(...plumbingKeys);
+    const items = listKey === undefined ? undefined : objectsOf(body[listKey]);
+    if (items === undefined && !isPiece(body)) return undefined;
     const events: StreamEvent[] = [];
-    const id = fields.string("response_id") ?? fields.string("id");
-    if (items === undefined) this.#pushItem(events, fields, body, 0, isFiltered);
-    for (const [position, item] of (items ?? []).entries()) {
-      const itemFields = new FieldReader(item);
-      itemFields.skip("tokenCount");
-      const kept = this.#pushItem(events, itemFields, item, position, isFiltered);
-      if (kept !== undefined) events.push(kept);
-    }
-    const rest = ownExtensions(fields.rest());
-    if (id !== undefined || rest.extensions !== undefined) {
-      events.unshift({ type: "response_start", ...optional("id", id), ...rest });
+    const isWhole = this.#detail === "whole";
+    if (isWhole || "response_id" in body || "id" in body) this.#tellHead(events, body, items && listKey);
+    if (items === undefined) this.#pushItem(events, body, 0, isFiltered);
+    else {
+      for (let position = 0; position < items.length; position++) {
+        const item = items[position] as JsonObject;
+        const choice = this.#pushItem(events, item, position, isFiltered);
+        const { extensions } = isWhole ? ownExtensions(restOfItem(item)) : {};
+        if (extensions !== undefined && choice !== undefined)
+          events.push({ type: "choice_extend", choice, extensions });
+      }
     }
     const counts = collectCounts(body);
     if (counts !== undefined) {
       this.#counts = mergeRawUsage(this.#counts, counts);
       this.#isCountHeld = true;
-      if (this.#detail === "whole") events.push(...this.end());
+      if (isWhole) events.push(...this.end());
     }
     return events;
   }
 
-  /** Gives the event that keeps what the item says beside text and reason. */
-  #pushItem(
-    events: StreamEvent[],
-    fields: FieldReader,
-    item: JsonObject,
-    position: number,
-    isFiltered: boolean,
-  ): StreamEvent | undefined {
-    const stated = fields.number("index");
-    const found = firstText(item, textKeys);
-    const text = found?.text ?? fields.nested("data")?.string("text");
-    if (found !== undefined) fields.skip(found.key);
-    const calls = fields.arrayOf("tool_calls", isJsonObject);
-    const reason = this.#readReason(fields, item) ?? (isFiltered ? "INTERVENED" : undefined);
+  /** The id, and what the body says beside its choices. */
+  #tellHead(events: StreamEvent[], body: JsonObject, listKey: string | undefined): void {
+    const { response_id: responseId, id: ownId } = body;
+    const id = typeof responseId === "string" ? responseId : ownId;
+    const start: StreamEvent = { type: "response_start" };
+    if (typeof id === "string") start.id = id;
+    const { extensions } = this.#detail === "whole" ? ownExtensions(restOfBody(body, listKey)) : {};
+    if (extensions !== undefined) start.extensions = extensions;
+    if (start.id !== undefined || extensions !== undefined) events.push(start);
+  }
+
+  /** Gives the first choice that the item is about. */
+  #pushItem(events: StreamEvent[], item: JsonObject, position: number, isFiltered: boolean): number | undefined {
+    const stated = typeof item["index"] === "number" ? item["index"] : undefined;
+    const text = firstText(item, textKeys)?.text ?? textOf(item["data"], "text");
+    const calls = objectsOf(item["tool_calls"]);
+    const reason =
+      firstText(item, reasonKeys)?.text ??
+      textOf(item["finishReason"], "reason") ??
+      (isFiltered ? "INTERVENED" : undefined);
     // Cohere ends all of its generations with one chunk that names none (recorded).
     const isForAll = stated === undefined && text === undefined && calls === undefined && this.#choices.size > 0;
     const indexes = isForAll ? [...this.#choices.keys()] : [stated ?? position];
@@ -184,21 +187,13 @@ class PromptCompletionStream implements CompletionStream {
       for (const call of calls ?? []) events.push(startCall(call, index, choice.partCount++));
       if (reason === undefined || choice.isFinished) continue;
       choice.isFinished = true;
-      const finishReason = { unified: unifyFinishReason(reason), raw: reason };
-      events.push({ type: "choice_end", choice: index, finishReason });
+      events.push({
+        type: "choice_end",
+        choice: index,
+        finishReason: { unified: unifyFinishReason(reason), raw: reason },
+      });
     }
-    const { extensions } = ownExtensions(fields.rest());
-    const [first] = indexes;
-    return extensions === undefined || first === undefined
-      ? undefined
-      : { type: "choice_extend", choice: first, extensions };
-  }
-
-  #readReason(fields: FieldReader, item: JsonObject): string | undefined {
-    fields.skipNull(...reasonKeys);
-    const stated = firstText(item, reasonKeys);
-    if (stated !== undefined) fields.skip(stated.key);
-    return stated?.text ?? fields.nested("finishReason")?.string("reason");
+    return indexes[0];
   }
 
   #choiceAt(index: number, events: StreamEvent[]): ChoiceState {
@@ -214,6 +209,51 @@ class PromptCompletionStream implements CompletionStream {
 function findListKey(body: JsonObject): string | undefined {
   for (const key of listKeys) if (Array.isArray(body[key])) return key;
   return undefined;
+}
+
+function isPiece(body: JsonObject): boolean {
+  for (const key of textKeys) if (key in body) return true;
+  for (const key of reasonKeys) if (key in body) return true;
+  return "event_type" in body;
+}
+
+function objectsOf(list: unknown): JsonObject[] | undefined {
+  return Array.isArray(list) && list.every(isJsonObject) ? list : undefined;
+}
+
+function textOf(object: unknown, key: string): string | undefined {
+  const text = isJsonObject(object) ? object[key] : undefined;
+  return typeof text === "string" ? text : undefined;
+}
+
+/** What no event tells; `listKey`: of the list that has the choices, where there is one. */
+function restOfBody(body: JsonObject, listKey: string | undefined): JsonObject | undefined {
+  const fields = new FieldReader(body);
+  fields.skip(...plumbingKeys);
+  if (fields.string("response_id") === undefined) fields.string("id");
+  if (listKey === undefined) markItem(fields, body);
+  else fields.skip(listKey);
+  return fields.rest();
+}
+
+function restOfItem(item: JsonObject): JsonObject | undefined {
+  const fields = new FieldReader(item);
+  fields.skip("tokenCount");
+  markItem(fields, item);
+  return fields.rest();
+}
+
+/** Marks what `#pushItem` reads. */
+function markItem(fields: FieldReader, item: JsonObject): void {
+  fields.number("index");
+  const text = firstText(item, textKeys);
+  if (text === undefined) fields.nested("data")?.string("text");
+  else fields.skip(text.key);
+  fields.arrayOf("tool_calls", isJsonObject);
+  fields.skipNull(...reasonKeys);
+  const reason = firstText(item, reasonKeys);
+  if (reason === undefined) fields.nested("finishReason")?.string("reason");
+  else fields.skip(reason.key);
 }
 
 /** What has the text of a chunk about one choice. */

@@ -22,7 +22,7 @@ export function decodeResponse(
   const decoded = decodeFamily(body, operation, isIntervened(facts), detail);
   const usage = addMetrics(decoded.usage, metrics);
   const response = usage === undefined ? decoded : { ...decoded, usage };
-  if (facts === undefined) return response;
+  if (facts === undefined || detail === "facts") return response;
   const own = { ...response.extensions?.[dialectId], ...facts };
   return { ...response, extensions: { ...response.extensions, [dialectId]: own } };
 }
@@ -44,7 +44,7 @@ function decodeFamily(
   if (Array.isArray(body["content"])) return decodeAnthropicResponse(body, operation, detail);
   if (isJsonObject(body["output"])) return decodeConverseResponse(body, operation, detail);
   if (Array.isArray(body["choices"])) return decodeChatResponse(nameFinishReasons(body), operation, detail);
-  return decodeCompletion(body, isFiltered);
+  return decodeCompletion(body, isFiltered, detail);
 }
 
 /**

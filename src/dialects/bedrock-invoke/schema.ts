@@ -4,7 +4,7 @@
 import type { UnifiedFinishReason } from "../../canonical/index.ts";
 import { keepUnder } from "../extensions.ts";
 export { optional } from "../json/fields.ts";
-import type { JsonObject } from "../json/fields.ts";
+import { isJsonObject, type JsonObject } from "../json/fields.ts";
 
 /** Id of this dialect, and the key of its bag in `extensions`. A body read by another dialect keeps its leftovers under that one's id. */
 export const dialectId = "bedrock-invoke";
@@ -58,24 +58,15 @@ const amazonPrefix = "amazon-bedrock-";
 /** Name of the member with a stream's counts. */
 export const metricsKey = "amazon-bedrock-invocationMetrics";
 
-/** Takes Amazon's members out of a provider's body. */
+/** Takes Amazon's members out of a provider's body; one that has none is its own. */
 export function splitAmazonMembers(whole: JsonObject): AmazonMembers {
-  let keys: string[] | undefined;
-  for (const key in whole) if (key.startsWith(amazonPrefix)) (keys ??= []).push(key);
-  if (keys === undefined) return { body: whole, metrics: undefined, facts: undefined };
-  const body: JsonObject = { ...whole };
-  const facts: JsonObject = {};
-  for (const key of keys) {
-    delete body[key];
-    if (key !== metricsKey) facts[key] = whole[key];
-  }
-  const metrics = whole[metricsKey];
-  const isObject = typeof metrics === "object" && metrics !== null && !Array.isArray(metrics);
-  return {
-    body,
-    metrics: isObject ? (metrics as JsonObject) : undefined,
-    facts: Object.keys(facts).length === 0 ? undefined : facts,
-  };
+  let facts: JsonObject | undefined;
+  for (const key in whole) if (key !== metricsKey && key.startsWith(amazonPrefix)) (facts ??= {})[key] = whole[key];
+  const stated = whole[metricsKey];
+  if (stated === undefined && facts === undefined) return { body: whole, metrics: undefined, facts };
+  const { [metricsKey]: _metrics, ...body } = whole;
+  for (const key in facts) delete body[key];
+  return { body, metrics: isJsonObject(stated) ? stated : undefined, facts };
 }
 
 /** A guardrail put its own words in the place of the model's, or masked some of them. */

@@ -6,11 +6,12 @@ import type { StreamEvent, Usage } from "../../canonical/index.ts";
 import { createEventDecoder as createAnthropicDecoder } from "../anthropic-messages/stream.ts";
 import { decodeException } from "../bedrock-converse/error.ts";
 import { createEventDecoder as createConverseDecoder } from "../bedrock-converse/stream.ts";
-import type { AnswerDetail, EventDecoder, Frame, ObjectDecoder, Operation } from "../dialect.ts";
-import { readEventText } from "../framing/aws-eventstream.ts";
+import type { AnswerDetail, EventDecoder, Frame, FrameRepeater, ObjectDecoder, Operation } from "../dialect.ts";
+import { notRepeated } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { readObject } from "../json/parse.ts";
 import { createStreamDecoder as createChatDecoder } from "../openai-chat/stream.ts";
+import { readChunk, readChunkMessage } from "./chunk.ts";
 import { createCompletionStream } from "./completion.ts";
 import { nameFinishReasons } from "./response.ts";
 import { isIntervened, ownExtensions, splitAmazonMembers } from "./schema.ts";
@@ -29,15 +30,19 @@ const maxNameLength = 64;
 
 /** Reads one family's events; undefined for what it cannot read. */
 interface FamilyDecoder {
+  /** Each piece of text is in a block of its own: one after another is no rule. */
+  readonly isScattered?: true;
   push(event: JsonObject, isFiltered: boolean, raw: Buffer | undefined): StreamEvent[] | undefined;
-  pushRepeated?(raw: Buffer): StreamEvent[] | undefined;
+  readonly repeater: FrameRepeater;
   end(isLast: boolean): StreamEvent[];
 }
 
 class InvokeEventDecoder implements EventDecoder {
   readonly #operation: Operation;
   readonly #detail: AnswerDetail;
-  /** The last chunk brought output, so that the next one may repeat it. */
+  /** The last chunk that was parsed brought output. */
+  #wasOutput = false;
+  /** It may have been learned, so that the next one may repeat it. */
   #mayRepeat = false;
   #family: FamilyDecoder | undefined;
   #usage: Usage | undefined;
@@ -49,36 +54,46 @@ class InvokeEventDecoder implements EventDecoder {
   }
 
   push(frame: Frame): StreamEvent[] {
-    const events = this.#decode(frame);
-    this.#mayRepeat = events.length > 0 && events[events.length - 1]?.type === "part_delta";
+    const mayLearn = this.#wasOutput || this.#family?.isScattered !== true;
+    const events = this.#decode(frame, mayLearn);
+    this.#wasOutput = events.length > 0 && events[events.length - 1]?.type === "part_delta";
+    this.#mayRepeat = this.#wasOutput && mayLearn;
     return events;
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    const text = this.#mayRepeat ? readEventText(raw, "chunk") : undefined;
-    return text === undefined ? undefined : this.#family?.pushRepeated?.(readChunk(text));
+  pushRepeated(raw: Buffer): number {
+    const bytes = this.#mayRepeat ? readChunkMessage(raw) : undefined;
+    return bytes === undefined ? notRepeated : (this.#family?.repeater.pushRepeated(bytes) ?? notRepeated);
   }
 
-  #decode(frame: Frame): StreamEvent[] {
+  tellRepeated(): StreamEvent {
+    // Who read the frame.
+    return (this.#family as FamilyDecoder).repeater.tellRepeated();
+  }
+
+  #decode(frame: Frame, mayLearn: boolean): StreamEvent[] {
     if (frame.commentOnly === true) return [{ type: "keepalive" }];
     if (frame.exception === true) return [{ type: "error", error: decodeException(frame) }];
     const bytes = readChunk(frame.data);
-    const repeated = this.#family?.pushRepeated?.(bytes);
-    if (repeated !== undefined) return repeated;
+    const units = this.#family?.repeater.pushRepeated(bytes) ?? notRepeated;
+    if (units !== notRepeated) return units === 0 ? [] : [this.tellRepeated()];
     const chunk = readObject(bytes.toString("utf8"));
     if (chunk === undefined) return [unrecognized(frame.event ?? "unreadable")];
     const { body, metrics, facts } = splitAmazonMembers(chunk);
     const events: StreamEvent[] = [];
-    if (facts !== undefined) events.push({ type: "response_start", ...ownExtensions(facts) });
-    if (Object.keys(body).length > 0) {
+    if (facts !== undefined && this.#detail === "whole")
+      events.push({ type: "response_start", ...ownExtensions(facts) });
+    if (!isEmpty(body)) {
       // What Amazon adds would be told once only.
-      const raw = body === chunk ? bytes : undefined;
+      const raw = body === chunk && mayLearn ? bytes : undefined;
       this.#family ??= chooseFamily(body, this.#operation, this.#detail);
-      events.push(...(this.#family.push(body, isIntervened(facts), raw) ?? [unrecognized(frame.event ?? "chunk")]));
+      const told = this.#family.push(body, isIntervened(facts), raw) ?? [unrecognized(frame.event ?? "chunk")];
+      if (body === chunk) return this.#withMetrics(told);
+      for (const event of told) events.push(event);
     }
     if (metrics === undefined) return this.#withMetrics(events);
     this.#metrics = metrics;
-    events.push(...(this.#family?.end(true) ?? []));
+    for (const event of this.#family?.end(true) ?? []) events.push(event);
     return this.#withMetrics(events, true);
   }
 
@@ -105,18 +120,6 @@ class InvokeEventDecoder implements EventDecoder {
   }
 }
 
-const opening = '{"bytes":"';
-
-/** The provider's event out of `{"bytes": base64}`; any other payload as it is. */
-function readChunk(data: string): Buffer {
-  // The payload is as long again as what it holds: its one text is taken as it stands.
-  const end = data.startsWith(opening) ? data.indexOf('"', opening.length) : -1;
-  const bytes = end === -1 ? undefined : data.slice(opening.length, end);
-  if (bytes !== undefined && !bytes.includes("\\")) return Buffer.from(bytes, "base64");
-  const text = readObject(data)?.["bytes"];
-  return typeof text === "string" ? Buffer.from(text, "base64") : Buffer.from(data);
-}
-
 const converseEvents = new Set([
   "messageStart",
   "contentBlockStart",
@@ -127,8 +130,8 @@ const converseEvents = new Set([
 ]);
 
 function chooseFamily(event: JsonObject, operation: Operation, detail: AnswerDetail): FamilyDecoder {
-  if (Array.isArray(event["choices"])) return readChat();
-  if (Object.keys(event).some((key) => converseEvents.has(key))) return readConverse(detail);
+  if (Array.isArray(event["choices"])) return readChat(detail);
+  for (const key in event) if (converseEvents.has(key)) return readConverse(detail);
   // Claude's older models complete a prompt, in chunks that have a type too.
   if (typeof event["type"] === "string" && event["completion"] === undefined) return readAnthropic(operation, detail);
   return readCompletion(detail);
@@ -137,33 +140,37 @@ function chooseFamily(event: JsonObject, operation: Operation, detail: AnswerDet
 function readAnthropic(operation: Operation, detail: AnswerDetail): FamilyDecoder {
   const decoder = createAnthropicDecoder(operation, detail);
   return {
+    repeater: decoder,
     push: (event, _isFiltered, raw) => decoder.pushObject(event, "untyped", raw),
-    pushRepeated: (raw) => decoder.pushRepeated?.(raw),
     end: () => decoder.end(),
   };
 }
 
-/** Nova wraps each event of a Converse stream in an object with its name (recorded). */
+/** Nova wraps each event of a Converse stream in an object with its name, and ends a block after each text (recorded). */
 function readConverse(detail: AnswerDetail): FamilyDecoder {
   const decoder = createConverseDecoder(detail);
   return {
+    repeater: decoder,
+    isScattered: true,
     push: (event, _isFiltered, raw) => {
       const names = Object.keys(event);
+      const [only = ""] = names;
+      const body = event[only];
       // Another event in the same object would be told once only.
-      const own = names.length === 1 ? raw : undefined;
+      if (names.length === 1 && isJsonObject(body)) return decoder.pushObject(body, only, raw);
       return names.flatMap((name) => {
-        const body = event[name];
-        return isJsonObject(body) ? decoder.pushObject(body, name, own) : [unrecognized(name)];
+        const each = event[name];
+        return isJsonObject(each) ? decoder.pushObject(each, name) : [unrecognized(name)];
       });
     },
-    pushRepeated: (raw) => decoder.pushRepeated?.(raw),
     end: () => decoder.end(),
   };
 }
 
-function readChat(): FamilyDecoder {
-  const decoder: ObjectDecoder = createChatDecoder();
+function readChat(detail: AnswerDetail): FamilyDecoder {
+  const decoder: ObjectDecoder = createChatDecoder(detail);
   return {
+    repeater: decoder,
     push: (event) => decoder.pushObject(nameFinishReasons(event), undefined),
     end: () => decoder.end(),
   };
@@ -173,8 +180,8 @@ function readCompletion(detail: AnswerDetail): FamilyDecoder {
   const stream = createCompletionStream(detail);
   let isEnded = false;
   return {
+    repeater: stream,
     push: (event, isFiltered, raw) => stream.push(event, isFiltered, raw),
-    pushRepeated: (raw) => stream.pushRepeated(raw),
     end: (isLast) => {
       const events = stream.end();
       if (isEnded || !(isLast || stream.isFinished)) return events;
@@ -183,6 +190,11 @@ function readCompletion(detail: AnswerDetail): FamilyDecoder {
       return events;
     },
   };
+}
+
+function isEmpty(object: JsonObject): boolean {
+  for (const _key in object) return false;
+  return true;
 }
 
 function unrecognized(name: string): StreamEvent {

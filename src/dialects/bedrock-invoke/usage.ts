@@ -62,18 +62,19 @@ const countKeys = [
  * per result (`tokenCount`) or for the whole stream, of the output. Llama: both, the output's growing. Command R: in `meta`.
  */
 export function collectCounts(body: JsonObject): JsonObject | undefined {
-  const counts: JsonObject = {};
-  for (const key of countKeys) if (readCount(body[key]) !== undefined) counts[key] = body[key];
+  let counts: JsonObject | undefined;
+  for (const key of countKeys) if (readCount(body[key]) !== undefined) (counts ??= {})[key] = body[key];
   const { results, meta } = body;
-  const perResult = Array.isArray(results)
-    ? (results as unknown[]).map((result) => (isJsonObject(result) ? readCount(result["tokenCount"]) : undefined))
-    : [];
-  const stated = perResult.filter((count) => count !== undefined);
-  if (stated.length > 0) counts["tokenCount"] = stated.reduce((total, count) => total + count, 0);
-  for (const key of ["tokens", "billed_units"]) {
-    if (isJsonObject(meta) && isJsonObject(meta[key])) counts[key] = meta[key];
+  let total: number | undefined;
+  for (const result of Array.isArray(results) ? (results as unknown[]) : []) {
+    const count = isJsonObject(result) ? readCount(result["tokenCount"]) : undefined;
+    if (count !== undefined) total = (total ?? 0) + count;
   }
-  return Object.keys(counts).length === 0 ? undefined : counts;
+  if (total !== undefined) (counts ??= {})["tokenCount"] = total;
+  if (isJsonObject(meta)) {
+    for (const key of ["tokens", "billed_units"]) if (isJsonObject(meta[key])) (counts ??= {})[key] = meta[key];
+  }
+  return counts;
 }
 
 /**

@@ -4,7 +4,7 @@
 
 import { mergeRawUsage, type Message, type Part, type StreamEvent } from "../../canonical/index.ts";
 import type { EventDecoder, Frame } from "../dialect.ts";
-import { Repetition } from "../framing/repetition.ts";
+import { Repetition, type TextDelta } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeError } from "./error.ts";
 import { decodeMessage, decodePart, decodeToolCall, toolPlanPart } from "./message.ts";
@@ -33,9 +33,6 @@ class ChatEventDecoder implements EventDecoder {
   #hasCalls = false;
   #usage: JsonObject | undefined;
   readonly #repetition = new Repetition();
-  /** The part that the repeated delta extends, and the member with its text. */
-  #repeatedPart = 0;
-  #repeatedName = "text";
 
   push(frame: Frame): StreamEvent[] {
     this.#repetition.forget();
@@ -54,24 +51,19 @@ class ChatEventDecoder implements EventDecoder {
     return events;
   }
 
-  #learn(
-    raw: Buffer,
-    name: string,
-    message: JsonObject | undefined,
-    { part, text }: { part: number; text: string },
-  ): void {
+  #learn(raw: Buffer, type: string, message: JsonObject | undefined, told: TextDelta): void {
     const content = message?.["content"];
-    if (name === "content-delta")
-      this.#repeatedName = isJsonObject(content) && "thinking" in content ? "thinking" : "text";
-    else this.#repeatedName = name === "tool-plan-delta" ? "tool_plan" : "arguments";
-    this.#repeatedPart = part;
-    this.#repetition.learn(raw, [{ name: this.#repeatedName, value: text }]);
+    let name = type === "tool-plan-delta" ? "tool_plan" : "arguments";
+    if (type === "content-delta") name = isJsonObject(content) && "thinking" in content ? "thinking" : "text";
+    this.#repetition.learn(raw, [{ name, value: told.text }], told);
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    if (!this.#repetition.matches(raw)) return undefined;
-    const text = this.#repetition.valueOf(this.#repeatedName) as string;
-    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
+  pushRepeated(raw: Buffer): number {
+    return this.#repetition.read(raw);
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#repetition.tell();
   }
 
   end(): StreamEvent[] {

@@ -27,7 +27,8 @@ export function createAwsEventStreamDecoder(options: { maxEventBytes?: number } 
  */
 export function readMessage(raw: Buffer, headerBytes?: number): Buffer | undefined {
   if (raw.length < overheadBytes || readLength(raw, 0) !== raw.length) return undefined;
-  return headerBytes === undefined || headerBytes === raw.readUInt32BE(4) ? readBody(raw) : undefined;
+  if (headerBytes !== undefined && headerBytes !== headerBytesOf(raw)) return undefined;
+  return isSound(raw) ? raw.subarray(preludeBytes, raw.length - checksumBytes) : undefined;
 }
 
 /** How many of the bytes of a message's headers and payload are the headers'. */
@@ -35,13 +36,12 @@ export function headerBytesOf(raw: Buffer): number {
   return raw.readUInt32BE(4);
 }
 
-/** The payload's text of what is one whole and sound message with this event; undefined for anything else. */
-export function readEventText(raw: Buffer, event: string): string | undefined {
-  const body = readMessage(raw);
-  if (body === undefined) return undefined;
-  const headerBytes = headerBytesOf(raw);
-  const head = readHead(body, 0, headerBytes);
-  return head?.event === event && !head.isException ? body.toString("utf8", headerBytes) : undefined;
+/** Where the payload begins of what is one whole and sound message with this event; -1 for anything else. It ends before the checksum. */
+export function findPayload(raw: Buffer, event: string): number {
+  if (raw.length < overheadBytes || readLength(raw, 0) !== raw.length || !isSound(raw)) return -1;
+  const start = preludeBytes + headerBytesOf(raw);
+  const head = readHead(raw, preludeBytes, start);
+  return head?.event === event && !head.isException ? start : -1;
 }
 
 /** Headers as their bytes, for messages that all have the same; a name takes up to 255 bytes, a value up to 32767. */
@@ -157,13 +157,11 @@ function readLength(bytes: Buffer, at: number): number | undefined {
   return total < overheadBytes || bytes.readUInt32BE(at + 4) > total - overheadBytes ? undefined : total;
 }
 
-/** Headers and payload of a message with a sound prelude; undefined when its checksum is wrong. */
-function readBody(raw: Buffer): Buffer | undefined {
+/** Whether the checksum of a message is right. */
+function isSound(raw: Buffer): boolean {
   const end = raw.length - checksumBytes;
-  const body = raw.subarray(preludeBytes, end);
-  // The prelude's own checksum is right: the other one goes on from it.
-  const checksum = ~extendChecksum(~raw.readInt32BE(8), raw, 8, preludeBytes) >>> 0;
-  return crc32(body, checksum) === raw.readUInt32BE(end) ? body : undefined;
+  // What it comes to when it goes on over itself: a view of the bytes before it would cost as much as their checksum.
+  return crc32(raw) === ~extendChecksum(~raw.readInt32BE(end), raw, end, raw.length) >>> 0;
 }
 
 /** CRC-32 of each byte: for a few of them a native call costs more than it saves. */
@@ -183,11 +181,10 @@ function extendChecksum(before: number, bytes: Buffer, from: number, to: number)
 
 /** Reads a message with a sound prelude; undefined when its checksum is wrong or its headers do not fill their room exactly. */
 function decodeMessage(raw: Buffer): Frame | undefined {
-  const body = readBody(raw);
-  if (body === undefined) return undefined;
-  const headerBytes = headerBytesOf(raw);
-  const head = readHead(body, 0, headerBytes);
-  return head === undefined ? undefined : toFrame(raw, head, body.toString("utf8", headerBytes));
+  if (!isSound(raw)) return undefined;
+  const start = preludeBytes + headerBytesOf(raw);
+  const head = readHead(raw, preludeBytes, start);
+  return head === undefined ? undefined : toFrame(raw, head, raw.toString("utf8", start, raw.length - checksumBytes));
 }
 
 function toFrame(raw: Buffer, { event, isException, errorMessage }: MessageHead, payload: string): Frame {

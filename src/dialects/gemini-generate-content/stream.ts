@@ -4,7 +4,7 @@
 
 import { changesRawUsage, mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
 import type { AnswerDetail, EventDecoder, Frame, Operation } from "../dialect.ts";
-import { Repetition, type Slot } from "../framing/repetition.ts";
+import { notRepeated, Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { CandidateStream } from "./candidate-stream.ts";
 import { decodeError } from "./error.ts";
@@ -16,8 +16,6 @@ import { decodeUsage, readServiceTier, restateUsage } from "./usage.ts";
 export function createEventDecoder(operation: Operation, detail: AnswerDetail = "whole"): EventDecoder {
   return new ChunkDecoder(operation, detail);
 }
-
-type TextDelta = StreamEvent & { type: "part_delta" };
 
 /** What of the usage is another in every chunk; each chunk states it whole. */
 const growingCounts = ["candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"];
@@ -35,8 +33,8 @@ class ChunkDecoder implements EventDecoder {
   #failed = false;
 
   #repetition: Repetition | undefined;
-  /** What the chunk before told, where that was one piece of text. */
-  #repeated: TextDelta | undefined;
+  /** What the chunk before told was one piece of text. */
+  #isPiece = false;
 
   constructor(operation: Operation, detail: AnswerDetail) {
     this.#operation = operation;
@@ -54,15 +52,20 @@ class ChunkDecoder implements EventDecoder {
     return events;
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    const [repetition, repeated] = [this.#repetition, this.#repeated];
-    if (repeated === undefined || repetition?.matches(raw) !== true) return undefined;
-    for (const name of growingCounts) {
-      const count = repetition.valueOf(name);
-      if (this.#usage !== undefined && count !== undefined) this.#usage[name] = count;
+  pushRepeated(raw: Buffer): number {
+    const repetition = this.#repetition;
+    const units = repetition?.read(raw) ?? notRepeated;
+    if (repetition === undefined || units === notRepeated || this.#usage === undefined) return units;
+    for (let index = 0; index < growingCounts.length; index++) {
+      const count = repetition.countOf(index + 1);
+      if (count !== undefined) this.#usage[growingCounts[index] as string] = count;
     }
-    const text = repetition.valueOf("text") as string;
-    return text === "" ? [] : [{ ...repeated, text }];
+    return units;
+  }
+
+  tellRepeated(): StreamEvent {
+    // Of a frame that was repeated.
+    return (this.#repetition as Repetition).tell();
   }
 
   end(): StreamEvent[] {
@@ -143,15 +146,15 @@ class ChunkDecoder implements EventDecoder {
   #watch(chunk: unknown, events: readonly StreamEvent[], raw: Buffer): void {
     const [told] = events;
     const isPiece = told?.type === "part_delta" && events.length === 1;
-    if (isPiece && this.#repeated !== undefined && isJsonObject(chunk) && isPlainText(chunk)) {
-      const slots: Slot[] = [{ name: "text", value: told.text }];
+    if (isPiece && this.#isPiece && isJsonObject(chunk) && isPlainText(chunk)) {
+      const slots: (Slot | undefined)[] = [{ name: "text", value: told.text }];
       const usage = chunk["usageMetadata"];
       for (const name of growingCounts) {
-        if (isJsonObject(usage) && name in usage) slots.push({ name, value: usage[name] });
+        slots.push(isJsonObject(usage) && name in usage ? { name, value: usage[name] } : undefined);
       }
-      (this.#repetition ??= new Repetition()).learn(raw, slots);
+      (this.#repetition ??= new Repetition()).learn(raw, slots, told);
     }
-    this.#repeated = isPiece ? told : undefined;
+    this.#isPiece = isPiece;
   }
 
   #candidateAt(index: number): CandidateStream {

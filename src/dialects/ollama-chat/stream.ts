@@ -3,8 +3,8 @@
 // Invariant: never throws; a line that is no answer becomes `unrecognized`, without any of its content.
 
 import { mergeRawUsage, type Part, type StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Frame, Operation } from "../dialect.ts";
-import { Repetition } from "../framing/repetition.ts";
+import type { AnswerDetail, EventDecoder, Frame, Operation } from "../dialect.ts";
+import { notRepeated, Repetition } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { readObject } from "../json/parse.ts";
 import { decodeError } from "./error.ts";
@@ -12,9 +12,9 @@ import { decodeResponse } from "./response.ts";
 import { decodeDoneReason, dialectId, optional } from "./schema.ts";
 import { decodeUsage } from "./usage.ts";
 
-/** Starts a decoder for one streamed answer. */
-export function createEventDecoder(operation: Operation): EventDecoder {
-  return new LineEventDecoder(operation);
+/** Starts a decoder for one streamed answer. Of facts no time is told. */
+export function createEventDecoder(operation: Operation, detail: AnswerDetail = "whole"): EventDecoder {
+  return new LineEventDecoder(operation, detail);
 }
 
 /** There is only ever one choice. */
@@ -22,6 +22,7 @@ const choice = 0;
 
 class LineEventDecoder implements EventDecoder {
   readonly #operation: Operation;
+  readonly #detail: AnswerDetail;
   /** Thinking and text are one growing part each, however they alternate. */
   readonly #growing = new Map<Part["type"], number>();
   #partCount = 0;
@@ -31,12 +32,10 @@ class LineEventDecoder implements EventDecoder {
   #createdAt: unknown;
   #usage: JsonObject | undefined;
   readonly #repetition = new Repetition();
-  /** The part that the repeated delta extends, and the member with its text. */
-  #repeatedPart = 0;
-  #repeatedName = "content";
 
-  constructor(operation: Operation) {
+  constructor(operation: Operation, detail: AnswerDetail) {
     this.#operation = operation;
+    this.#detail = detail;
   }
 
   push(frame: Frame): StreamEvent[] {
@@ -60,19 +59,18 @@ class LineEventDecoder implements EventDecoder {
     const name =
       ["content", "thinking"].find((member) => isJsonObject(message) && message[member] === told.text) ?? "response";
     if (name === "response" && response !== told.text) return;
-    this.#repeatedPart = told.part;
-    this.#repeatedName = name;
-    this.#repetition.learn(raw, [
-      { name, value: told.text },
-      { name: "created_at", value: createdAt },
-    ]);
+    const time = { name: "created_at", value: createdAt };
+    this.#repetition.learn(raw, [{ name, value: told.text }, time], told);
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    if (!this.#repetition.matches(raw)) return undefined;
-    this.#createdAt = this.#repetition.valueOf("created_at");
-    const text = this.#repetition.valueOf(this.#repeatedName) as string;
-    return text === "" ? [] : [{ type: "part_delta", choice, part: this.#repeatedPart, text }];
+  pushRepeated(raw: Buffer): number {
+    const units = this.#repetition.read(raw);
+    if (units !== notRepeated && this.#detail === "whole") this.#createdAt = this.#repetition.textOf(1);
+    return units;
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#repetition.tell();
   }
 
   end(): StreamEvent[] {
@@ -100,7 +98,7 @@ class LineEventDecoder implements EventDecoder {
       this.#usage = mergeRawUsage(this.#usage, usage.raw);
       events.push({ type: "usage", usage: decodeUsage(this.#usage) ?? usage });
     }
-    this.#createdAt = createdAt;
+    if (this.#detail === "whole") this.#createdAt = createdAt;
     if (done === true) events.push(...this.#finish(reason));
     return events;
   }

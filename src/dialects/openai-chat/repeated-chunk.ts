@@ -6,22 +6,18 @@ import type { AnswerDetail } from "../dialect.ts";
 import type { Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 
-/** A chunk to learn. */
-export interface OpenChunk {
-  /** The slot whose text the chunk says; undefined: it says nothing. */
-  readonly speaker: string | undefined;
-  readonly slots: readonly Slot[];
-}
-
 /** Members that hide the length of what they stand beside. */
 const paddingNames = ["obfuscation", "p"];
 
-/** `events`: what the chunk was told as. Only of one choice and one text: all else may be said twice without being told twice. */
+/**
+ * The slots of a chunk to learn, the one that says its text first; undefined for any that is not to be learned. `events`: what the chunk
+ * was told as. Only of one choice and one text: all else may be said twice without being told twice.
+ */
 export function readOpenChunk(
   chunk: JsonObject,
   events: readonly StreamEvent[],
   detail: AnswerDetail,
-): OpenChunk | undefined {
+): Slot[] | undefined {
   const { choices, created } = chunk;
   if (!Array.isArray(choices) || choices.length !== 1) return undefined;
   const choice: unknown = choices[0];
@@ -32,23 +28,20 @@ export function readOpenChunk(
   if (told !== undefined && told.type !== "part_delta") return undefined;
   const slots: Slot[] = [];
   const { delta, text } = choice;
-  let speaker: string | undefined;
   if (isJsonObject(delta)) {
     const isOpen = openDelta(delta, told?.text, detail, slots);
     if (!isOpen) return undefined;
-    speaker = slots[0]?.name;
     // Together repeats the delta as `text`, which is not read then.
     if (typeof text === "string") slots.push({ name: "text", value: text });
   } else {
     if (typeof text !== "string" || text !== (told?.text ?? "") || isJsonObject(choice["message"])) return undefined;
-    if (told !== undefined) {
-      speaker = "text";
-      slots.push({ name: "text", value: text });
-    }
+    if (told !== undefined) slots.push({ name: "text", value: text });
   }
   for (const name of paddingNames) if (typeof chunk[name] === "string") slots.push({ name, value: chunk[name] });
-  if (Number.isSafeInteger(created) && (created as number) >= 0) slots.push({ name: "created", value: created });
-  return { speaker, slots };
+  if (Number.isSafeInteger(created) && (created as number) >= 0) {
+    slots.push({ name: "created", value: created, isSteady: true });
+  }
+  return slots;
 }
 
 /** What is said the first time alone. */

@@ -3,7 +3,7 @@
 
 import { mergeRawUsage, type StreamEvent } from "../../canonical/index.ts";
 import type { AnswerDetail, Frame, ObjectDecoder } from "../dialect.ts";
-import { Repetition } from "../framing/repetition.ts";
+import { notRepeated, Repetition } from "../framing/repetition.ts";
 import { compact, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { createChoiceDecoder, type ChoiceDecoder } from "./choice-stream.ts";
 import { decodeError } from "./error.ts";
@@ -40,10 +40,8 @@ class ChatStreamDecoder implements ObjectDecoder {
   readonly #rest: JsonObject = {};
   readonly #choices = new Map<number, ChoiceDecoder>();
   readonly #repetition = new Repetition();
-  /** The choice and the part that the repeated delta extends, and the member with its text, where it has any. */
-  #repeatedChoice = 0;
-  #repeatedPart = 0;
-  #repeatedName: string | undefined;
+  /** Which slot has the second at which the repeated chunk was made; none of them where that is not stated. */
+  #createdSlot = 0;
 
   constructor(detail: AnswerDetail) {
     this.#detail = detail;
@@ -75,26 +73,24 @@ class ChatStreamDecoder implements ObjectDecoder {
   }
 
   #learn({ raw }: Frame, chunk: JsonObject, events: readonly StreamEvent[]): void {
-    const open = readOpenChunk(chunk, events, this.#detail);
-    if (open === undefined) return;
-    const told = events.at(-1);
-    if (told?.type === "part_delta") {
-      this.#repeatedChoice = told.choice;
-      this.#repeatedPart = told.part;
-    }
-    this.#repeatedName = open.speaker;
-    this.#repetition.learn(raw, open.slots);
+    const slots = readOpenChunk(chunk, events, this.#detail);
+    if (slots === undefined) return;
+    const told = events[events.length - 1];
+    this.#createdSlot = slots.length - 1;
+    this.#repetition.learn(raw, slots, told?.type === "part_delta" ? told : undefined);
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    if (this.#isClosed || !this.#repetition.matches(raw)) return undefined;
-    if (this.#detail === "whole") {
-      const created = this.#repetition.valueOf("created");
+  pushRepeated(raw: Buffer): number {
+    const units = this.#isClosed ? notRepeated : this.#repetition.read(raw);
+    if (units !== notRepeated && this.#detail === "whole") {
+      const created = this.#repetition.countOf(this.#createdSlot);
       if (created !== undefined) this.#rest["created"] = created;
     }
-    const text = this.#repeatedName === undefined ? "" : (this.#repetition.valueOf(this.#repeatedName) as string);
-    if (text === "") return [];
-    return [{ type: "part_delta", choice: this.#repeatedChoice, part: this.#repeatedPart, text }];
+    return units;
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#repetition.tell();
   }
 
   end(): StreamEvent[] {

@@ -4,13 +4,14 @@
 // more where it is read late).
 
 import type { StreamEvent } from "../../canonical/index.ts";
-import type { EventDecoder, Frame } from "../dialect.ts";
+import type { EventDecoder, Frame, RepeatingDecoder } from "../dialect.ts";
+import { notRepeated, toldLater } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { readObject } from "../json/parse.ts";
 import { filledText } from "./schema.ts";
 
 /** The stream's own decoder. */
-export interface FrameReader extends EventDecoder {
+export interface FrameReader extends RepeatingDecoder {
   /** `body`: the frame's object, where it is at hand. */
   push(frame: Frame, body?: JsonObject): StreamEvent[];
   /** The event that completes a response of which nothing was read. */
@@ -62,9 +63,6 @@ const namePrefix = Buffer.from("event: ");
 const dataPrefix = Buffer.from("data: ");
 const emptyDelta = Buffer.from('"delta":""');
 
-const saidNothing: StreamEvent[] = [];
-const saidSomething: StreamEvent[] = [{ type: "output" }];
-
 class DeferredStreamDecoder implements EventDecoder {
   readonly #reader: FrameReader;
   /** Frames, and the bytes of whole ones. */
@@ -87,7 +85,10 @@ class DeferredStreamDecoder implements EventDecoder {
   push(frame: Frame): StreamEvent[] {
     if (!this.#isWaiting || frame.commentOnly === true) return this.#reader.push(frame);
     const kind = kinds.get(frame.event ?? "");
-    if (kind !== undefined) return this.#wait(frame, frame.raw, kind);
+    if (kind !== undefined) {
+      if (this.#isFull(frame.raw)) return [...this.#readWaiting(), ...this.#reader.push(frame)];
+      return this.#wait(frame, frame.raw, kind) ? [{ type: "output" }] : [];
+    }
     const body = frame.event === completed ? readObject(frame.data) : undefined;
     const response = body === undefined ? undefined : findWhole(body, this.#items);
     if (body === undefined || response === undefined) {
@@ -97,16 +98,21 @@ class DeferredStreamDecoder implements EventDecoder {
     return this.#reader.pushWhole(body, response);
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    if (!this.#isWaiting) return this.#reader.pushRepeated?.(raw);
+  pushRepeated(raw: Buffer): number {
+    if (!this.#isWaiting) return this.#reader.pushRepeated(raw);
     const nameEnd = findNameEnd(raw);
-    if (nameEnd === -1) return undefined;
+    if (nameEnd === -1 || this.#isFull(raw)) return notRepeated;
     if (!this.#isLastName(raw, nameEnd)) {
       this.#lastKind = kinds.get(raw.toString("latin1", namePrefix.length, nameEnd));
       this.#lastNamed = raw;
       this.#lastNameEnd = nameEnd;
     }
-    return this.#lastKind === undefined ? undefined : this.#wait(raw, raw, this.#lastKind);
+    if (this.#lastKind === undefined) return notRepeated;
+    return this.#wait(raw, raw, this.#lastKind) ? toldLater : 0;
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#reader.tellRepeated();
   }
 
   end(): StreamEvent[] {
@@ -121,15 +127,19 @@ class DeferredStreamDecoder implements EventDecoder {
     return true;
   }
 
-  #wait(frame: Frame | Buffer, raw: Buffer, kind: Kind): StreamEvent[] {
+  /** With this frame it would be. */
+  #isFull(raw: Buffer): boolean {
+    return this.#waiting.length + 1 >= maxWaitingFrames || this.#waitingBytes + raw.length >= maxWaitingBytes;
+  }
+
+  /** Whether the frame says something. */
+  #wait(frame: Frame | Buffer, raw: Buffer, kind: Kind): boolean {
     this.#waiting.push(frame);
     this.#waitingBytes += raw.length;
-    const isFull = this.#waiting.length >= maxWaitingFrames || this.#waitingBytes >= maxWaitingBytes;
-    if (isFull) return this.#readWaiting();
     if (kind === "begin") this.#items += 1;
     const isOutput = kind === "output" ? !raw.includes(emptyDelta) : kind === "end" && !this.#hasOutput;
     this.#hasOutput = kind !== "begin" && (isOutput || this.#hasOutput);
-    return isOutput ? saidSomething : saidNothing;
+    return isOutput;
   }
 
   #readWaiting(): StreamEvent[] {
@@ -137,10 +147,10 @@ class DeferredStreamDecoder implements EventDecoder {
     const waiting = this.#waiting;
     this.#forget();
     for (const one of waiting) {
-      const told = Buffer.isBuffer(one)
-        ? (this.#reader.pushRepeated?.(one) ?? this.#reader.push(toFrame(one)))
-        : this.#reader.push(one);
-      for (const event of told) events.push(event);
+      const units = Buffer.isBuffer(one) ? this.#reader.pushRepeated(one) : notRepeated;
+      if (units > 0) events.push(this.#reader.tellRepeated());
+      if (units !== notRepeated) continue;
+      for (const event of this.#reader.push(Buffer.isBuffer(one) ? toFrame(one) : one)) events.push(event);
     }
     return events;
   }

@@ -44,8 +44,8 @@ export interface ItemDecoder {
   readonly hasText: boolean;
   /** An item has this id. */
   isAnnounced(id: string): boolean;
-  /** More text of the part that grew last. */
-  appendMore(text: string, events: StreamEvent[]): void;
+  /** The part that grew last was told so many more characters. */
+  grow(characters: number): void;
   /** A content part as it began or came whole. */
   describe(event: JsonObject, slot: string, events: StreamEvent[]): boolean;
   /** `response.output_text.annotation.added` */
@@ -133,11 +133,8 @@ class StreamedItems implements ItemDecoder {
     return this.#byId.has(id);
   }
 
-  appendMore(text: string, events: StreamEvent[]): void {
-    const part = this.#growing;
-    if (part === undefined) return;
-    events.push({ type: "part_delta", choice, part: part.part, text });
-    part.told += text.length;
+  grow(characters: number): void {
+    if (this.#growing !== undefined) this.#growing.told += characters;
   }
 
   describe(event: JsonObject, slot: string, events: StreamEvent[]): boolean {

@@ -3,7 +3,7 @@
 
 import type { StreamEvent, Usage } from "../../canonical/index.ts";
 import type { AnswerDetail, EventDecoder, Frame, Operation } from "../dialect.ts";
-import { Repetition, type Slot } from "../framing/repetition.ts";
+import { notRepeated, Repetition, type Slot } from "../framing/repetition.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
 import { readObject } from "../json/parse.ts";
 import { createDeferredDecoder, type FrameReader } from "./deferred-stream.ts";
@@ -30,6 +30,10 @@ export function createStreamDecoder(operation: Operation, detail: AnswerDetail =
 const maxNameLength = 64;
 
 const choice = 0;
+
+/** Of a repeated event, what must be looked at beside its text. */
+const numberSlot = 1;
+const itemSlot = 2;
 
 /** Of facts, these say what the terminal event says too: they are read only where that never comes. */
 const beginning = /^\{"type": ?"response\.(?:created|queued|in_progress)"/;
@@ -87,21 +91,24 @@ class ResponseStreamDecoder implements FrameReader {
     return events;
   }
 
-  pushRepeated(raw: Buffer): StreamEvent[] | undefined {
-    if (!this.#repetition.matches(raw)) return undefined;
-    const itemId = this.#repetition.valueOf("item_id");
-    if (itemId === "" || (typeof itemId === "string" && this.#items.isAnnounced(itemId))) return undefined;
-    const number = this.#repetition.valueOf("sequence_number");
-    if (typeof number === "number" && number > 0) {
+  pushRepeated(raw: Buffer): number {
+    const units = this.#repetition.read(raw);
+    if (units === notRepeated) return notRepeated;
+    const itemId = this.#repetition.textOf(itemSlot);
+    if (itemId === "" || (itemId !== undefined && this.#items.isAnnounced(itemId))) return notRepeated;
+    const number = this.#repetition.countOf(numberSlot);
+    if (number !== undefined && number > 0) {
       // Perhaps the very same event once more.
-      if (number === this.#lastNumber) return undefined;
+      if (number === this.#lastNumber) return notRepeated;
       this.#lastNumber = number;
       this.#lastRaw = raw;
     }
-    const events: StreamEvent[] = [];
-    const text = this.#repetition.valueOf("delta") as string;
-    if (text !== "") this.#items.appendMore(text, events);
-    return events;
+    this.#items.grow(units);
+    return units;
+  }
+
+  tellRepeated(): StreamEvent {
+    return this.#repetition.tell();
   }
 
   #forgetRepetition(): void {
@@ -118,14 +125,14 @@ class ResponseStreamDecoder implements FrameReader {
     this.#bytesAfter = raw.length - this.#bytesBefore - data.length;
     // Of a text that is not ASCII nothing is learned anyway.
     if (raw.toString("latin1", this.#bytesBefore, raw.length - this.#bytesAfter) !== data) return;
-    const slots: Slot[] = [{ name: "delta", value: told.text }];
-    const { sequence_number: number, obfuscation: padding } = body;
-    if (number !== undefined) slots.push({ name: "sequence_number", value: number });
-    if (padding !== undefined) slots.push({ name: "obfuscation", value: padding, isIdle: true });
+    const { sequence_number: number, obfuscation: padding, item_id: itemId } = body;
+    const slots: (Slot | undefined)[] = [{ name: "delta", value: told.text }];
+    slots[numberSlot] = number === undefined ? undefined : { name: "sequence_number", value: number };
     // GitHub Copilot states another id in each event of an item (recorded); the place decides then, which stays the same.
-    const { item_id: itemId } = body;
-    if (typeof itemId === "string" && !this.#items.isAnnounced(itemId)) slots.push({ name: "item_id", value: itemId });
-    this.#repetition.learn(raw, slots);
+    const isOther = typeof itemId === "string" && !this.#items.isAnnounced(itemId);
+    slots[itemSlot] = isOther ? { name: "item_id", value: itemId } : undefined;
+    if (padding !== undefined) slots.push({ name: "obfuscation", value: padding });
+    this.#repetition.learn(raw, slots, told);
   }
 
   end(): StreamEvent[] {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bedrockConverse } from "../../../../src/dialects/bedrock-converse/index.ts";
 import type { Frame, Operation } from "../../../../src/dialects/dialect.ts";
 import { converseEvent } from "../../../support/converse-stream.ts";
+import { readRepeated } from "../../../support/repeated-frame.ts";
 import { foldEvents } from "../../../support/stream-decoding.ts";
 
 const operation: Operation = { kind: "chat", route: "/", path: "", stream: true };
@@ -164,10 +165,10 @@ describe("a delta that repeats the one before", () => {
 
   it("is told from its bytes, whatever its padding", () => {
     const decoder = begin(text("a"));
-    expect(decoder.pushRepeated?.(text('"b" ż', "abcdef").raw)).toEqual([
+    expect(readRepeated(decoder, text('"b" ż', "abcdef").raw)).toEqual([
       { type: "part_delta", choice: 0, part: 0, text: '"b" ż' },
     ]);
-    expect(decoder.pushRepeated?.(text("").raw)).toEqual([]);
+    expect(readRepeated(decoder, text("").raw)).toEqual([]);
   });
 
   it("is told of a call's arguments too, from the first and empty one on", () => {
@@ -177,7 +178,7 @@ describe("a delta that repeats the one before", () => {
       message("contentBlockStart", { contentBlockIndex: 0, start: { toolUse: { toolUseId: "t", name: "f" } } }),
       input(""),
     );
-    expect(decoder.pushRepeated?.(input('{"a":').raw)).toEqual([
+    expect(readRepeated(decoder, input('{"a":').raw)).toEqual([
       { type: "part_delta", choice: 0, part: 0, text: '{"a":' },
     ]);
   });
@@ -187,9 +188,9 @@ describe("a delta that repeats the one before", () => {
     wrong.writeUInt8((wrong.at(-1) as number) ^ 1, wrong.length - 1);
     const another = converseEvent("contentBlockStart", { contentBlockIndex: 0, delta: { text: "b" }, p: "ab" });
     for (const raw of [wrong, another, text("b", "ab", 1).raw, Buffer.concat([text("b").raw, text("c").raw])]) {
-      expect(begin(text("a")).pushRepeated?.(raw)).toBeUndefined();
+      expect(readRepeated(begin(text("a")), raw)).toBeUndefined();
     }
     const stopped = begin(text("a"), message("contentBlockStop", { contentBlockIndex: 0 }));
-    expect(stopped.pushRepeated?.(text("b").raw)).toBeUndefined();
+    expect(readRepeated(stopped, text("b").raw)).toBeUndefined();
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bedrockInvoke } from "../../../../src/dialects/bedrock-invoke/index.ts";
 import type { Frame, Operation } from "../../../../src/dialects/dialect.ts";
 import { encodeAwsMessage } from "../../../../src/dialects/framing/aws-eventstream.ts";
+import { readRepeated } from "../../../support/repeated-frame.ts";
 import { foldEvents } from "../../../support/stream-decoding.ts";
 
 const operation: Operation = { kind: "chat", name: "chat", route: "/", path: "", stream: true };
@@ -121,7 +122,7 @@ describe("a chunk that repeats the one before", () => {
     const decoder = bedrockInvoke.eventDecoder(operation, detail);
     let repeated = 0;
     const told = events.map(toMessage).flatMap((frame) => {
-      const again = decoder.pushRepeated?.(frame.raw);
+      const again = readRepeated(decoder, frame.raw);
       if (again !== undefined) repeated += 1;
       return again ?? decoder.push(frame);
     });
@@ -159,6 +160,24 @@ describe("a chunk that repeats the one before", () => {
       events: ["a", "b", "c"].map((text) => ({ contentBlockDelta: { delta: { text }, contentBlockIndex: 0 } })),
       end: { messageStop: { stopReason: "end_turn" } },
       repeated: 2,
+    },
+    {
+      family: "Nova, learned once two texts in a row were in one block",
+      events: [
+        { messageStart: { role: "assistant" } },
+        ...["a", "b", "c", "d"].map((text) => ({ contentBlockDelta: { delta: { text }, contentBlockIndex: 0 } })),
+      ],
+      end: { messageStop: { stopReason: "end_turn" } },
+      repeated: 2,
+    },
+    {
+      family: "Nova, each text in a block of its own",
+      events: ["a", "b", "c"].flatMap((text, contentBlockIndex) => [
+        { contentBlockDelta: { delta: { text }, contentBlockIndex } },
+        { contentBlockStop: { contentBlockIndex } },
+      ]),
+      end: { messageStop: { stopReason: "end_turn" } },
+      repeated: 0,
     },
   ])("is told as it would be parsed: $family", ({ events, end, repeated }) => {
     const facts = read("facts", [...events, end]);

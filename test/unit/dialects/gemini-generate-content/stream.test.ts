@@ -3,6 +3,7 @@ import type { StreamEvent } from "../../../../src/canonical/index.ts";
 import type { Frame, Operation } from "../../../../src/dialects/dialect.ts";
 import { createSseDecoder } from "../../../../src/dialects/framing/sse.ts";
 import { geminiGenerateContent } from "../../../../src/dialects/gemini-generate-content/index.ts";
+import { readRepeated } from "../../../support/repeated-frame.ts";
 import { decodeEvents, foldEvents } from "../../../support/stream-decoding.ts";
 
 type Wire = Record<string, unknown>;
@@ -333,7 +334,7 @@ describe("a stream of whose content nothing is kept", () => {
     const events = chunks.flatMap((item) => {
       const data = JSON.stringify(item);
       const raw = Buffer.from(`data: ${data}\r\n\r\n`);
-      const told = decoder.pushRepeated?.(raw);
+      const told = readRepeated(decoder, raw);
       if (told !== undefined) repeated += 1;
       return told ?? decoder.push({ data, raw });
     });

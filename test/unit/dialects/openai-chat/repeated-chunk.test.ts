@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AnswerDetail } from "../../../../src/dialects/dialect.ts";
 import { createStreamDecoder } from "../../../../src/dialects/openai-chat/stream.ts";
+import { readRepeated } from "../../../support/repeated-frame.ts";
 
 type Json = Record<string, unknown>;
 
@@ -15,7 +16,7 @@ function countRepeated(chunks: readonly Json[], kind: AnswerDetail): number {
   let repeated = 0;
   for (const chunk of chunks) {
     const frame = { data: JSON.stringify(chunk), raw: toRaw(chunk) };
-    const told = short.pushRepeated?.(frame.raw);
+    const told = readRepeated(short, frame.raw);
     if (told !== undefined) repeated += 1;
     expect(told ?? short.push(frame)).toEqual(long.push(frame));
   }
@@ -36,6 +37,12 @@ describe("chunks told from their bytes", () => {
       chunks: [1, 2, 30].map((created) => ({ ...delta({ content: "a" }), created })),
       whole: 2,
       facts: 2,
+    },
+    {
+      name: "seconds before the text, also where one has more digits",
+      chunks: [9, 10, 11, 11, 10].map((created) => ({ created, ...delta({ content: "a" }) })),
+      whole: 3,
+      facts: 3,
     },
     {
       name: "seconds that are no whole number are no slot",
@@ -161,7 +168,7 @@ describe("chunks told from their bytes", () => {
     for (const created of [1, 2]) {
       const chunk = { ...delta({ content: "a" }), created };
       const raw = toRaw(chunk);
-      if (decoder.pushRepeated?.(raw) === undefined) decoder.push({ data: JSON.stringify(chunk), raw });
+      if (readRepeated(decoder, raw) === undefined) decoder.push({ data: JSON.stringify(chunk), raw });
     }
     expect(decoder.end()).toContainEqual({
       type: "response_start",
@@ -177,6 +184,6 @@ describe("chunks told from their bytes", () => {
       return { data, raw: Buffer.from(`data: ${data}\n\n`) };
     };
     decoder.push(toFrame("a"));
-    expect(decoder.pushRepeated?.(toFrame("b").raw)).toBeUndefined();
+    expect(readRepeated(decoder, toFrame("b").raw)).toBeUndefined();
   });
 });

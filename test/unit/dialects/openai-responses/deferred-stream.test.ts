@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createFold, type StreamEvent } from "../../../../src/canonical/index.ts";
 import { type AnswerDetail, type EventDecoder, findDialect, type Frame } from "../../../../src/dialects/index.ts";
+import { readRepeated } from "../../../support/repeated-frame.ts";
 
 type Wire = Record<string, unknown> & { type: string };
 
@@ -22,7 +23,7 @@ function toFrame(event: Wire, lineEnd = "\n"): Frame {
 /** As an observer reads it: by its bytes where they tell, the first frame never. */
 function read(decoder: EventDecoder, frames: readonly Frame[]): StreamEvent[][] {
   return frames.map(
-    (frame, index) => (index === 0 ? undefined : decoder.pushRepeated?.(frame.raw)) ?? decoder.push(frame),
+    (frame, index) => (index === 0 ? undefined : readRepeated(decoder, frame.raw)) ?? decoder.push(frame),
   );
 }
 
@@ -178,8 +179,8 @@ describe("a stream that waits for its last event", () => {
     const decoder = open("facts");
     decoder.push(toFrame(created));
     const [one, other] = deltas(2).map((event) => toFrame(event).raw) as [Buffer, Buffer];
-    expect(decoder.pushRepeated?.(Buffer.concat([one, other]))).toBeUndefined();
-    expect(decoder.pushRepeated?.(one.subarray(0, -1))).toBeUndefined();
-    expect(decoder.pushRepeated?.(one)).toEqual([{ type: "output" }]);
+    expect(readRepeated(decoder, Buffer.concat([one, other]))).toBeUndefined();
+    expect(readRepeated(decoder, one.subarray(0, -1))).toBeUndefined();
+    expect(readRepeated(decoder, one)).toEqual([{ type: "output" }]);
   });
 });
