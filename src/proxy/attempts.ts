@@ -7,12 +7,11 @@ import { type Candidate, decideNext, findNext, reasonOf } from "../routing/index
 import type { AttemptResult, Sending } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { Exchange } from "./exchange.ts";
-import { Claim, raceHedged, type Try } from "./hedge.ts";
+import { type Claim, type Ended, raceHedged, type Try } from "./hedge.ts";
 import type { HeldResponder } from "./held-responder.ts";
-import { beginTry, keyAt, type Stop } from "./held-try.ts";
+import { beginTry, HeldTry, Stop } from "./held-try.ts";
 import { noteFailure, noteSkipped, settleGroup } from "./recording.ts";
-import type { RelayEnd } from "./relay.ts";
-import type { Route } from "./route.ts";
+import { keyAt, resolveTarget, type Route } from "./route.ts";
 import { placeFor, settle } from "./sending.ts";
 
 /** A target that did not answer the client. */
@@ -25,13 +24,50 @@ interface Failure {
   next: Stop | undefined;
 }
 
-/** Target after target, until one answers or policy has no further; then the client gets the first one's error. */
+/** A try under way, or why there is none. */
+type Begun = HeldTry | SidecarError | Failure;
+
+/** The try whose end counts. */
+interface Outcome extends Ended {
+  counts: Try;
+  /** Another one beside it. */
+  hedged: Try | undefined;
+}
+
+/**
+ * Target after target, until one answers or policy has no further; then the client gets the first one's error. Most calls end at the
+ * first try: it is waited for right here, and all else is worked out only where it failed.
+ */
 export async function sendAlong(exchange: Exchange, call: Call, route: Route): Promise<void> {
   let first: Failure | undefined;
-  let stop: Stop | undefined = { index: 0, replaces: route.diverted, reason: undefined };
+  let stop: Stop | undefined = new Stop(0, route.diverted, undefined);
   while (stop !== undefined) {
-    const failure = await tryTarget(exchange, call, route, stop);
-    if (failure === undefined) return;
+    const beginning = begin(exchange, call, route, stop);
+    const begun = beginning instanceof Promise ? await beginning : beginning;
+    let failure: Failure | undefined;
+    if (begun instanceof HeldTry) {
+      stop.latest?.held.drop();
+      let outcome: Outcome;
+      if (begun.claim === undefined) {
+        try {
+          const sent = await begun.sent;
+          outcome = { counts: begun, hedged: undefined, result: sent, error: begun.conclude(sent) };
+        } catch (cause) {
+          begun.abandon();
+          throw cause;
+        }
+      } else outcome = await withHedge(exchange, call, route, begun, begun.claim);
+      const { counts, result, error } = outcome;
+      if (error === undefined) {
+        counts.held.release();
+        settle(exchange, counts.group, result.end);
+        return;
+      }
+      failure = await followUp(exchange, route, stop, outcome, error);
+      if (failure === undefined) continue;
+    } else {
+      failure = begun instanceof SidecarError ? failUnsent(exchange, route, stop, begun) : begun;
+    }
     if (first !== undefined) failure.held?.drop();
     first ??= failure;
     stop = failure.next;
@@ -39,110 +75,125 @@ export async function sendAlong(exchange: Exchange, call: Call, route: Route): P
   if (first !== undefined) answerFailure(exchange, first);
 }
 
-/** Undefined: the client has its answer, or is gone. */
-async function tryTarget(exchange: Exchange, call: Call, route: Route, stop: Stop): Promise<Failure | undefined> {
-  const { rooms } = exchange;
-  const { hedge } = route;
-  const target = route.findTarget(stop.index);
+/** The next try at a stop. A promise only where media, an address or a credential must be waited for. */
+function begin(exchange: Exchange, call: Call, route: Route, stop: Stop): Begun | Promise<Begun> {
+  const placed = stop.sending ?? placeAt(exchange, call, route, stop);
+  if (placed instanceof Promise) return beginLater(exchange, route, stop, placed);
+  return "error" in placed ? placed : beginTry(exchange, route, stop, placed);
+}
+
+async function beginLater(
+  exchange: Exchange,
+  route: Route,
+  stop: Stop,
+  placing: Promise<Sending | Failure>,
+): Promise<Begun> {
+  const placed = await placing;
+  return "error" in placed ? placed : beginTry(exchange, route, stop, placed);
+}
+
+/** The call as its target is to get it; a failure where it cannot. A promise only where media must be fetched. */
+function placeAt(
+  exchange: Exchange,
+  call: Call,
+  route: Route,
+  stop: Stop,
+): Sending | Failure | Promise<Sending | Failure> {
+  const target = resolveTarget(exchange, call, route, stop.index);
   if (target === undefined) {
     const error = new SidecarError("upstream_auth", `Outrider holds no credential for ${keyAt(route, stop.index)}`);
     return passOver(exchange, route, stop, error, "no_credential");
   }
-  let sending: Sending;
   try {
     const placed = placeFor(exchange, call, target);
-    sending = placed instanceof Promise ? await placed : placed;
+    return placed instanceof Promise ? waitForPlace(exchange, route, stop, placed) : placed;
   } catch (error) {
-    if (!(error instanceof SidecarError) || error.code === "client_disconnected") throw error;
-    return passOver(exchange, route, stop, error);
-  }
-
-  let group: AttemptGroup | undefined;
-  let retryDelayMs: number | undefined;
-  let latest: { error: SidecarError; end: RelayEnd; held: HeldResponder } | undefined;
-  for (let triesHere = 1; ; triesHere += 1) {
-    const claim = hedge === undefined ? undefined : new Claim();
-    const beginning = beginTry(exchange, route, stop, sending, { group, retryDelayMs, claim, reason: undefined });
-    const begun = beginning instanceof Promise ? await beginning : beginning;
-    if (begun instanceof SidecarError) {
-      if (group === undefined) return passOver(exchange, route, stop, begun);
-      const error = latest?.error ?? begun;
-      settleGroup(exchange, group, latest?.end ?? failedWith(begun), error);
-      return failAt(route, stop, { error, held: latest?.held, group }, followAfter(exchange, route, stop.index, error));
-    }
-    latest?.held.drop();
-    const { counts, hedged } =
-      hedge === undefined || claim === undefined
-        ? { counts: begun, hedged: undefined }
-        : await withHedge(exchange, call, route, begun, claim, hedge.afterMs);
-    group = counts.group;
-    const { result, error } = await counts.ended;
-    if (error === undefined) {
-      counts.held.release();
-      settle(exchange, group, result.end);
-      return undefined;
-    }
-    if (hedged !== undefined) {
-      // Both failed, each at its own target.
-      settleGroup(exchange, group, result.end, error);
-      const { held } = counts;
-      return failAt(route, stop, { error, held, group }, followAfter(exchange, route, hedged.index, error));
-    }
-    const { retryAfterMs } = result;
-    const step = decideNext(
-      {
-        plan: route.candidates,
-        index: stop.index,
-        // Not the group's attempts: one more on a fresh connection is no try of policy's.
-        attemptsHere: triesHere,
-        code: error.code,
-        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-        remainingMs: exchange.deadlineMs - rooms.clock.nowMs(),
-        allowsFallback: !exchange.fallbackOff,
-        isRepeatable: true,
-      },
-      route.retry,
-      rooms.health.retryBudget(keyAt(route, stop.index)),
-      () => rooms.health.random(),
-    );
-    if (step.type !== "retry") {
-      settleGroup(exchange, group, result.end, error);
-      return failAt(route, stop, { error, held: counts.held, group }, step.type === "next" ? step.index : undefined);
-    }
-    latest = { error, end: result.end, held: counts.held };
-    retryDelayMs = step.delayMs;
-    if (await pause(exchange, step.delayMs)) continue;
-    settleGroup(exchange, group, result.end, error);
-    throw new SidecarError("client_disconnected", "the client went away");
+    return passOverUnplaced(exchange, route, stop, error);
   }
 }
 
-/** The same, and beside it another one at the next target where policy hedges and the first says nothing for too long. */
-async function withHedge(
+async function waitForPlace(
   exchange: Exchange,
-  call: Call,
   route: Route,
-  first: Try,
-  claim: Claim,
-  afterMs: number,
-): Promise<{ counts: Try; hedged: Try | undefined }> {
+  stop: Stop,
+  placing: Promise<Sending>,
+): Promise<Sending | Failure> {
+  try {
+    return await placing;
+  } catch (error) {
+    return passOverUnplaced(exchange, route, stop, error);
+  }
+}
+
+/** @throws what is not about this one target */
+function passOverUnplaced(exchange: Exchange, route: Route, stop: Stop, error: unknown): Failure {
+  if (!(error instanceof SidecarError) || error.code === "client_disconnected") throw error;
+  return passOver(exchange, route, stop, error);
+}
+
+/** A try that was not sent, after others at the same target or as the first. */
+function failUnsent(exchange: Exchange, route: Route, stop: Stop, unsent: SidecarError): Failure {
+  const { latest } = stop;
+  if (latest === undefined) return passOver(exchange, route, stop, unsent);
+  const { error, group, held, end } = latest;
+  settleGroup(exchange, group, end, error);
+  return failAt(route, stop, { error, held, group }, followAfter(exchange, route, stop.index, error));
+}
+
+/** After a try that failed: undefined where the same target is to be asked again, for which it was waited. */
+async function followUp(
+  exchange: Exchange,
+  route: Route,
+  stop: Stop,
+  { counts: { group, held }, hedged, result: { end, retryAfterMs } }: Outcome,
+  error: SidecarError,
+): Promise<Failure | undefined> {
+  const { health, clock } = exchange.rooms;
+  if (hedged !== undefined) {
+    // Both failed, each at its own target.
+    settleGroup(exchange, group, end, error);
+    return failAt(route, stop, { error, held, group }, followAfter(exchange, route, hedged.index, error));
+  }
+  const step = decideNext(
+    {
+      plan: route.candidates,
+      index: stop.index,
+      // Not the group's attempts: one more on a fresh connection is no try of policy's.
+      attemptsHere: stop.tries,
+      code: error.code,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      remainingMs: exchange.deadlineMs - clock.nowMs(),
+      allowsFallback: !exchange.fallbackOff,
+      isRepeatable: true,
+    },
+    route.routing.retry,
+    health.retryBudget(keyAt(route, stop.index)),
+    health.random,
+  );
+  if (step.type === "retry") {
+    stop.latest = { error, end, held, group, retryDelayMs: step.delayMs };
+    if (await pause(exchange, step.delayMs)) return undefined;
+  }
+  settleGroup(exchange, group, end, error);
+  if (step.type === "retry") throw new SidecarError("client_disconnected", "the client went away");
+  return failAt(route, stop, { error, held, group }, step.type === "next" ? step.index : undefined);
+}
+
+/** Waits for a try, and asks another target beside it where policy hedges and the first says nothing for too long. */
+async function withHedge(exchange: Exchange, call: Call, route: Route, first: Try, claim: Claim): Promise<Outcome> {
   const { own } = exchange;
-  const stop: Stop = { index: 1, replaces: undefined, reason: undefined };
-  const target = route.findTarget(1);
+  const target = resolveTarget(exchange, call, route, 1);
   // A fallback is for failures, and being slow is none.
   const isEqual = route.candidates[1]?.step === route.candidates[0]?.step;
   const isHedged = first.index === 0 && target !== undefined && isEqual && !exchange.fallbackOff;
-  if (!isHedged || first.group.attempts.length > 1) return { counts: first, hedged: undefined };
+  if (!isHedged || route.hedge === undefined || first.group.attempts.length > 1) {
+    return { counts: first, hedged: undefined, ...(await first.ended) };
+  }
   const startSecond = async (): Promise<Try | undefined> => {
     own.enter();
     try {
       const sending = await placeFor(exchange, call, target);
-      const begun = await beginTry(exchange, route, stop, sending, {
-        group: undefined,
-        retryDelayMs: undefined,
-        claim,
-        reason: "hedge",
-      });
+      const begun = await beginTry(exchange, route, new Stop(1, undefined, undefined, claim), sending);
       if (!(begun instanceof SidecarError)) return begun;
     } catch (error) {
       if (!(error instanceof SidecarError)) throw error;
@@ -154,10 +205,10 @@ async function withHedge(
     held.drop();
     settleGroup(exchange, group, end, error);
   };
-  const raced = await raceHedged(first, afterMs, claim, startSecond, settleOther);
+  const { counts, hedged } = await raceHedged(first, route.hedge.afterMs, claim, startSecond, settleOther);
   // Each of the two came back to our own time.
-  if (raced.hedged !== undefined) own.leave();
-  return raced;
+  if (hedged !== undefined) own.leave();
+  return { counts, hedged, ...(await counts.ended) };
 }
 
 /** A target that was not tried: it cannot take the call without loss, or cannot be asked now (its breaker, its credential). */
@@ -177,9 +228,7 @@ function passOver(
   const later = reason === undefined ? undefined : findNext(route.candidates, index, reason);
   const found = equal === -1 ? later : equal;
   const next =
-    found === undefined || fallbackOff
-      ? undefined
-      : { index: found, replaces: replaces ?? name(route, index, why), reason: stop.reason };
+    found === undefined || fallbackOff ? undefined : new Stop(found, replaces ?? name(route, index, why), stop.reason);
   return { error, held: undefined, group: undefined, next };
 }
 
@@ -198,11 +247,7 @@ function followAfter(
 function failAt(route: Route, { index }: Stop, failed: Omit<Failure, "next">, next: number | undefined): Failure {
   const { code } = failed.error;
   if (next === undefined) return { ...failed, next };
-  return { ...failed, next: { index: next, replaces: name(route, index, code), reason: reasonOf(code) } };
-}
-
-function failedWith(error: SidecarError): RelayEnd {
-  return { kind: "failed", error, staleConnection: false };
+  return { ...failed, next: new Stop(next, name(route, index, code), reasonOf(code)) };
 }
 
 function name(route: Route, index: number, reason: string): Replaced {

@@ -5,17 +5,18 @@ import { type DialectId, dialectIds, findDialect } from "../dialects/index.ts";
 import { SidecarError } from "../errors.ts";
 import type { PolicySnapshot } from "../policy/index.ts";
 import type { Credentials, Provider } from "../providers/index.ts";
-import type {
-  BreakerSettings,
-  BreakerState,
-  CallFacts,
-  CallNeeds,
-  Candidate,
-  FallbackReason,
-  Health,
-  Plan,
-  RetrySettings,
-  SkipReason,
+import {
+  type BreakerSettings,
+  type BreakerState,
+  type CallFacts,
+  type CallNeeds,
+  type Candidate,
+  type FallbackReason,
+  type Health,
+  nameCandidate,
+  type Plan,
+  type RetrySettings,
+  type SkipReason,
 } from "../routing/index.ts";
 import { type CallDestination, readCall } from "./call.ts";
 import { matchIngress } from "./ingress.ts";
@@ -148,7 +149,7 @@ export function explainCall(question: Question, rooms: ExplainRooms): Explanatio
       providers: snapshot.providers,
       credentials: rooms.credentials,
     });
-    const candidate = toCandidate(target.provider, target.model ?? model);
+    const candidate = nameCandidate(target.provider.id, target.model ?? model);
     const why =
       snapshot.routing === undefined
         ? "no policy is in force"
@@ -277,10 +278,6 @@ function describeMatch({ alias, route }: Plan, { document }: PolicySnapshot): Ex
   const found = route === undefined ? undefined : document?.routes[Number(route.split(".").at(-1))];
   if (route === undefined || found === undefined) return { type: "alias", alias: alias ?? "" };
   return { type: "route", route, match: found.match, use: found.use, ...(alias === undefined ? {} : { alias }) };
-}
-
-function toCandidate({ id }: Provider, model: string): Candidate {
-  return { provider: id, model, weight: 1, kind: "target", step: 0, key: `${id}/${model}` };
 }
 
 function explainCandidate(

@@ -6,14 +6,19 @@ import type { AttemptGroup } from "../record/index.ts";
 import type { AttemptResult } from "./attempt.ts";
 import type { HeldResponder } from "./held-responder.ts";
 
+/** What an attempt ended in, and what keeps that from the client. */
+export interface Ended {
+  result: AttemptResult;
+  error: SidecarError | undefined;
+}
+
 /** An attempt under way. */
 export interface Try {
   /** Its place in the plan. */
   index: number;
   group: AttemptGroup;
   held: HeldResponder;
-  /** What it ended in, and what keeps that from the client. */
-  ended: Promise<{ result: AttemptResult; error: SidecarError | undefined }>;
+  ended: Promise<Ended>;
   /** Ends it; its answer is nobody's. */
   cancel(reason: SidecarError): void;
 }
@@ -62,7 +67,7 @@ export async function raceHedged(
   const isOver = await endsWithin(first, afterMs);
   if (isOver || !first.held.isHeld) return { counts: first, hedged: undefined };
   // Making ready for the second may take long (media, a token): the first's answer does not wait for it.
-  const letGo = ({ error }: Awaited<Try["ended"]>): unknown => error === undefined && first.held.release();
+  const letGo = ({ error }: Ended): unknown => error === undefined && first.held.release();
   first.ended.then(letGo, () => undefined);
   const second = await startSecond();
   if (second === undefined) return { counts: first, hedged: undefined };

@@ -19,7 +19,7 @@ export class HeldResponder implements Responder {
   readonly #gate: Gate | undefined;
   #state: "held" | "released" | "dropped" = "held";
   #head: { status: number; rawHeaders: string[] } | undefined;
-  #chunks: (Buffer | string)[] = [];
+  #chunks: (Buffer | string)[] | undefined;
   #heldBytes = 0;
   #end: { type: "clean"; trailers: Record<string, string> | undefined } | { type: "cut" } | undefined;
 
@@ -52,7 +52,7 @@ export class HeldResponder implements Responder {
   write(chunk: Buffer | string): boolean {
     if (this.#state === "released") return this.#client.write(chunk);
     if (this.#state === "dropped") return true;
-    this.#chunks.push(chunk);
+    (this.#chunks ??= []).push(chunk);
     this.#heldBytes += chunk.length;
     if (this.#heldBytes > maxHeldBytes) return this.release();
     return true;
@@ -61,7 +61,7 @@ export class HeldResponder implements Responder {
   end(chunk?: Buffer | string, trailers?: Record<string, string>): void {
     if (this.#state === "released") this.#client.end(chunk, trailers);
     if (this.#state !== "held" || this.#end !== undefined) return;
-    if (chunk !== undefined) this.#chunks.push(chunk);
+    if (chunk !== undefined) (this.#chunks ??= []).push(chunk);
     this.#end = { type: "clean", trailers };
   }
 
@@ -91,9 +91,12 @@ export class HeldResponder implements Responder {
       return true;
     }
     this.#state = "released";
-    const [head, chunks, end] = [this.#head, this.#chunks, this.#end];
-    this.#forget();
+    const head = this.#head;
+    // Most answers are let go before anything of them came.
     if (head === undefined) return true;
+    const chunks = this.#chunks ?? [];
+    const end = this.#end;
+    this.#forget();
     this.#passHead(head.status, head.rawHeaders, chunks.length === 0 && end === undefined);
     let taken = true;
     for (const chunk of chunks) taken = this.#client.write(chunk);
@@ -115,7 +118,7 @@ export class HeldResponder implements Responder {
 
   #forget(): void {
     this.#head = undefined;
-    this.#chunks = [];
+    this.#chunks = undefined;
     this.#heldBytes = 0;
   }
 }

@@ -3,35 +3,44 @@
 
 import type { Loss } from "../canonical/index.ts";
 import { SidecarError } from "../errors.ts";
-import type { AttemptGroup, AttemptReason, Replaced } from "../record/index.ts";
-import { type Candidate, type FallbackReason, type Lease, reasonOf } from "../routing/index.ts";
+import type { AttemptGroup, Replaced } from "../record/index.ts";
+import { type FallbackReason, type Lease, reasonOf } from "../routing/index.ts";
 import { answerHeaders } from "./answer.ts";
 import type { AttemptResult, Sending } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Claim, superseded, type Try } from "./hedge.ts";
+import { Claim, type Ended, superseded, type Try } from "./hedge.ts";
 import { type Gate, HeldResponder } from "./held-responder.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { openGroup } from "./recording.ts";
-import type { Route } from "./route.ts";
+import type { RelayEnd } from "./relay.ts";
+import { keyAt, type Route } from "./route.ts";
 import { prepare, sendWithFreshRetry } from "./sending.ts";
 
 /** One target on the way of a call. */
-export interface Stop {
-  index: number;
+export class Stop {
+  readonly index: number;
   /** What it stands in for. */
-  replaces: Replaced | undefined;
+  readonly replaces: Replaced | undefined;
   /** What brought the call here; undefined at the first. */
-  reason: FallbackReason | undefined;
-}
+  readonly reason: FallbackReason | undefined;
+  /** Of the try beside which it is asked. */
+  readonly claim: Claim | undefined;
+  /** As the target is to get the call; placed once. */
+  sending: Sending | undefined;
+  tries = 0;
+  /** The try before, where it is asked again, and how long it was waited for. */
+  latest:
+    | { error: SidecarError; end: RelayEnd; held: HeldResponder; group: AttemptGroup; retryDelayMs: number }
+    | undefined;
 
-/** What a try is part of. */
-export interface Beginning {
-  /** Of the tries before it at the same target. */
-  group: AttemptGroup | undefined;
-  retryDelayMs: number | undefined;
-  /** Undefined: nobody is asked beside it. */
-  claim: Claim | undefined;
-  reason: AttemptReason | undefined;
+  constructor(index: number, replaces: Replaced | undefined, reason: FallbackReason | undefined, claim?: Claim) {
+    this.index = index;
+    this.replaces = replaces;
+    this.reason = reason;
+    this.claim = claim;
+    this.sending = undefined;
+    this.latest = undefined;
+  }
 }
 
 /**
@@ -44,33 +53,46 @@ export function beginTry(
   route: Route,
   stop: Stop,
   sending: Sending,
-  beginning: Beginning,
-): Try | SidecarError | Promise<Try | SidecarError> {
-  if (beginning.claim?.isTaken === true) return superseded();
+): HeldTry | SidecarError | Promise<HeldTry | SidecarError> {
+  stop.sending = sending;
+  stop.tries += 1;
+  if (stop.claim?.isTaken === true) return superseded();
   const key = keyAt(route, stop.index);
-  const lease = exchange.rooms.health.open(key, route.breaker);
+  const lease = exchange.rooms.health.open(key, route.routing.breaker);
   if (lease === undefined) return new SidecarError("upstream_overloaded", `the breaker of ${key} is open`);
   let prepared: Outgoing | Promise<Outgoing>;
   try {
     prepared = prepare(exchange, sending);
   } catch (error) {
-    return giveUp(error, stop, beginning, lease);
+    return giveUp(error, stop, lease);
   }
-  if (!(prepared instanceof Promise)) return start(exchange, route, stop, sending, prepared, beginning, lease);
-  return prepared.then(
-    (outgoing) => {
-      if (beginning.claim?.isTaken !== true) return start(exchange, route, stop, sending, outgoing, beginning, lease);
-      lease.end({ code: "superseded" });
-      return superseded();
-    },
-    (error: unknown) => giveUp(error, stop, beginning, lease),
-  );
+  if (prepared instanceof Promise) return startLater(exchange, route, stop, sending, prepared, lease);
+  return start(exchange, route, stop, sending, prepared, lease);
+}
+
+async function startLater(
+  exchange: Exchange,
+  route: Route,
+  stop: Stop,
+  sending: Sending,
+  preparing: Promise<Outgoing>,
+  lease: Lease,
+): Promise<HeldTry | SidecarError> {
+  let prepared: Outgoing;
+  try {
+    prepared = await preparing;
+  } catch (error) {
+    return giveUp(error, stop, lease);
+  }
+  if (stop.claim?.isTaken !== true) return start(exchange, route, stop, sending, prepared, lease);
+  lease.end({ code: "superseded" });
+  return superseded();
 }
 
 /** A request that could not be made ready. @throws what it was, where it is the very first */
-function giveUp(error: unknown, { replaces }: Stop, { group }: Beginning, lease: Lease): SidecarError {
+function giveUp(error: unknown, { replaces, latest }: Stop, lease: Lease): SidecarError {
   lease.end({ code: error instanceof SidecarError ? error.code : "internal" });
-  if (error instanceof SidecarError && (group !== undefined || replaces !== undefined)) return error;
+  if (error instanceof SidecarError && (latest !== undefined || replaces !== undefined)) return error;
   throw error;
 }
 
@@ -78,85 +100,91 @@ function giveUp(error: unknown, { replaces }: Stop, { group }: Beginning, lease:
 function start(
   exchange: Exchange,
   route: Route,
-  { index, replaces }: Stop,
+  stop: Stop,
   sending: Sending,
   outgoing: Outgoing,
-  { group: known, retryDelayMs, claim, reason }: Beginning,
   lease: Lease,
-): Try {
-  const group = known ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
-  const one = new HeldTry(exchange, route, index, group, sending, claim, lease);
+): HeldTry {
+  const { latest, replaces } = stop;
+  const reason = stop.claim === undefined ? undefined : "hedge";
+  const group = latest?.group ?? openGroup(exchange, sending.target, outgoing.address, replaces, reason);
+  const one = new HeldTry(exchange, route, stop, group, sending, lease);
   one.sent = sendWithFreshRetry(exchange, {
     group,
     sending,
     outgoing,
     respond: one.held,
     resendCount: group.attempts.length,
-    onStarted: claim === undefined ? undefined : (abort) => one.enable(abort),
-    retryDelayMs,
+    onStarted: one.claim === undefined ? undefined : enableOf(one),
+    retryDelayMs: latest?.retryDelayMs,
     losses: one.losses,
   });
-  claim?.enter(one);
+  one.claim?.enter(one);
   return one;
 }
 
+/** Not within `start`: there it would cost a scope with each try. */
+function enableOf(one: HeldTry): (abort: (reason: SidecarError) => void) => void {
+  return (abort) => one.enable(abort);
+}
+
 /** A try under way, and the gate before its answer. */
-class HeldTry implements Try, Gate {
+export class HeldTry implements Try, Gate {
   readonly index: number;
   readonly group: AttemptGroup;
   readonly held: HeldResponder;
   /** This answer's own: what another one of the same request lost is none of it. */
   readonly losses: Loss[];
+  /** Undefined: nobody is asked beside it. */
+  readonly claim: Claim | undefined;
   /** Set as soon as it is sent. */
   declare sent: Promise<AttemptResult>;
   readonly #exchange: Exchange;
   readonly #route: Route;
   readonly #relayMode: Sending["relayMode"];
-  readonly #claim: Claim | undefined;
   readonly #lease: Lease;
-  #ended: Try["ended"] | undefined;
+  #ended: Promise<Ended> | undefined;
   #abort: ((reason: SidecarError) => void) | undefined;
 
   constructor(
     exchange: Exchange,
     route: Route,
-    index: number,
+    stop: Stop,
     group: AttemptGroup,
-    { losses, relayMode }: Sending,
-    claim: Claim | undefined,
+    { losses, relayMode, translated }: Sending,
     lease: Lease,
   ) {
-    this.index = index;
+    this.index = stop.index;
     this.group = group;
-    this.losses = [...losses];
+    // Only an answer that is translated adds to them.
+    this.losses = translated === undefined ? losses : [...losses];
+    this.claim = stop.claim ?? (route.hedge === undefined ? undefined : new Claim());
     this.held = new HeldResponder(exchange.inbound.respond, this);
     this.#exchange = exchange;
     this.#route = route;
     this.#relayMode = relayMode;
-    this.#claim = claim;
     this.#lease = lease;
     exchange.record.losses = this.losses;
     exchange.record.relayMode = relayMode;
   }
 
   /** Its end, for those who wait beside others; the same promise each time. */
-  get ended(): Try["ended"] {
+  get ended(): Promise<Ended> {
     return (this.#ended ??= this.#await());
   }
 
-  async #await(): Try["ended"] {
+  async #await(): Promise<Ended> {
     try {
       const result = await this.sent;
-      return { result, error: this.#conclude(result) };
+      return { result, error: this.conclude(result) };
     } catch (cause) {
-      // It came to no end of its own.
-      this.#lease.end({ code: "internal" });
+      this.abandon();
       throw cause;
     }
   }
 
-  /** It came to its end, of which the target's health hears; gives what keeps the answer from the client. */
-  #conclude(result: AttemptResult): SidecarError | undefined {
+  /** It came to its end, of which the target's health hears; gives what keeps the answer from the client. Once, by who waits for `sent`. */
+  conclude(result: AttemptResult): SidecarError | undefined {
     const route = this.#route;
     const { index } = this;
     const error = findError(result, this.held, route, index);
@@ -166,6 +194,11 @@ class HeldTry implements Try, Gate {
       health.coolDown(keyAt(route, index), clock.nowMs() + result.retryAfterMs);
     }
     return error;
+  }
+
+  /** It came to no end of its own. */
+  abandon(): void {
+    this.#lease.end({ code: "internal" });
   }
 
   /** `abort` ends it before its time. */
@@ -178,7 +211,7 @@ class HeldTry implements Try, Gate {
   }
 
   mayPass(held: HeldResponder): boolean {
-    return this.#claim === undefined || this.#claim.take(held);
+    return this.claim === undefined || this.claim.take(held);
   }
 
   rewriteHead(rawHeaders: string[], status: number): string[] {
@@ -217,9 +250,4 @@ function isRenewed(name: string): boolean {
     name === "traceresponse" ||
     (name.startsWith("x-outrider-") && name !== "x-outrider-cost" && name !== "x-outrider-error")
   );
-}
-
-/** What the health of the target at this place is kept by. */
-export function keyAt({ candidates }: Route, index: number): string {
-  return (candidates[index] as Candidate).key;
 }

@@ -3,7 +3,7 @@
 
 import { SidecarError } from "../errors.ts";
 import type { Replaced } from "../record/index.ts";
-import type { BreakerSettings, Candidate, Plan, RetrySettings, Routing } from "../routing/index.ts";
+import type { Candidate, Plan, Routing } from "../routing/index.ts";
 import type { Call } from "./call.ts";
 import { ReadFacts } from "./call-facts.ts";
 import type { Exchange } from "./exchange.ts";
@@ -15,13 +15,12 @@ import { noteSkipped } from "./recording.ts";
 export interface Route {
   /** At least one. */
   candidates: readonly Candidate[];
-  /** Of a candidate; undefined where the client's credential is for somebody else, and Outrider holds none. */
-  findTarget(index: number): Target | undefined;
+  /** The one candidate's, where no alias and no route applies. */
+  named: Target | undefined;
   /** The first stands in for another that was passed over. */
   diverted: Replaced | undefined;
   hedge: Plan["hedge"];
-  retry: RetrySettings;
-  breaker: BreakerSettings;
+  routing: Routing;
 }
 
 /**
@@ -30,21 +29,14 @@ export interface Route {
  */
 export function planRoute(exchange: Exchange, call: Call, routing: Routing): Route {
   const { record, rooms } = exchange;
-  const { retry, breaker } = routing;
   if (call.json === undefined) {
     refuseAlias(routing, call.destination, call.request?.model ?? call.destination.call.operation.model);
   }
   const plan = call.json === undefined ? undefined : routing.plan(new ReadFacts(exchange, call), rooms.health);
   if (plan === undefined) {
-    const target = goWhereNamed(exchange, call);
-    return {
-      candidates: [toCandidate(target)],
-      findTarget: () => target,
-      diverted: undefined,
-      hedge: undefined,
-      retry,
-      breaker,
-    };
+    const named = goWhereNamed(exchange, call);
+    const candidates = routing.planNamed(named.provider.id, named.model ?? "");
+    return { candidates, named, diverted: undefined, hedge: undefined, routing };
   }
   for (const { candidate, why } of plan.skipped) noteSkipped(record, candidate.key, why);
   const { candidates, hedge } = plan;
@@ -55,9 +47,37 @@ export function planRoute(exchange: Exchange, call: Call, routing: Routing): Rou
       `no target of ${plan.alias ?? plan.route} can be tried now: ${named}`,
     );
   }
-  // Most calls end at the first: nobody looks at the others before they are needed.
-  const findTarget = (index: number): Target | undefined => resolveTarget(exchange, call, candidates[index]);
-  return { candidates, findTarget, diverted: findDiversion(plan), hedge, retry, breaker };
+  return { candidates, named: undefined, diverted: findDiversion(plan), hedge, routing };
+}
+
+/**
+ * Who the candidate at this place is, for this call; undefined where the client's credential is for somebody else, and Outrider holds
+ * none. Most calls end at the first: nobody looks at the others before they are needed.
+ */
+export function resolveTarget(exchange: Exchange, call: Call, route: Route, index: number): Target | undefined {
+  if (route.named !== undefined) return route.named;
+  const { policy, rooms } = exchange;
+  const { destination, request } = call;
+  const candidate = route.candidates[index];
+  const provider = candidate === undefined ? undefined : policy.providers.get(candidate.provider);
+  if (candidate === undefined || provider === undefined) return undefined;
+  const isAddressed = provider.id === destination.provider.id;
+  if (!isAddressed && !canPay(provider, rooms.credentials)) return undefined;
+  const { model } = candidate;
+  const chosen = !isAddressed || model !== (request?.model ?? destination.call.operation.model);
+  const target: Target = { provider, model, chosen };
+  const dialect = candidate.dialect === undefined ? undefined : findDialect(provider, candidate.dialect);
+  if (dialect !== undefined) target.dialect = dialect;
+  return target;
+}
+
+function findDialect({ dialects }: Target["provider"], named: string): Target["dialect"] {
+  return dialects.find((id) => id === named);
+}
+
+/** What the health of the target at this place is kept by. */
+export function keyAt({ candidates }: Route, index: number): string {
+  return (candidates[index] as Candidate).key;
 }
 
 /** Where the call goes by itself: the provider of its path, or the one that its model names. */
@@ -77,28 +97,9 @@ export function refuseAlias(routing: Routing | undefined, { bare }: Destination,
   );
 }
 
-function toCandidate({ provider, model = "" }: Target): Candidate {
-  return { provider: provider.id, model, weight: 1, kind: "target", step: 0, key: `${provider.id}/${model}` };
-}
-
 /** What the first candidate stands in for, where policy would have had another. */
 function findDiversion({ diverted }: Plan): Replaced | undefined {
   if (diverted === undefined) return undefined;
   const { from, why } = diverted;
   return { provider: from.provider, model: from.model, reason: why };
-}
-
-function resolveTarget(
-  { policy, rooms }: Exchange,
-  { destination, request }: Call,
-  candidate: Candidate | undefined,
-): Target | undefined {
-  const provider = candidate === undefined ? undefined : policy.providers.get(candidate.provider);
-  if (candidate === undefined || provider === undefined) return undefined;
-  const isAddressed = provider.id === destination.provider.id;
-  if (!isAddressed && !canPay(provider, rooms.credentials)) return undefined;
-  const { model } = candidate;
-  const chosen = !isAddressed || model !== (request?.model ?? destination.call.operation.model);
-  const dialect = provider.dialects.find((id) => id === candidate.dialect);
-  return { provider, model, chosen, ...(dialect === undefined ? {} : { dialect }) };
 }

@@ -3,11 +3,12 @@
 
 import { checkDocument } from "./check.ts";
 import { readDurationMs } from "./durations.ts";
-import { buildItinerary, type Destination, findDestination, type Itinerary } from "./itinerary.ts";
+import { buildItinerary, findDestination, type Itinerary, nameCandidate } from "./itinerary.ts";
+import { ModelMemory } from "./model-memory.ts";
 import type { BreakerSettings, ModelDocument, RoutingDocument } from "./options.ts";
 import { planCall } from "./plan.ts";
 import { compileRoutes } from "./routes.ts";
-import type { CallFacts, Routing, RoutingFacts, RoutingIssue } from "./routing.ts";
+import type { CallFacts, Candidate, Routing, RoutingFacts, RoutingIssue } from "./routing.ts";
 
 /** Compiles a document; finds every issue at once. Itineraries are worked out at an alias's first call, so that a swap is quick. */
 export function compileRouting(
@@ -27,19 +28,28 @@ function createRouting(
   const findRoute = compileRoutes(document.routes);
   const byAlias = new Map<string, Itinerary>();
   const byRoute = new Map<number, Itinerary>();
+  const named = new Map<string, ModelMemory<readonly Candidate[]>>();
 
+  const buildAlias = (alias: string): Itinerary => {
+    const itinerary = buildItinerary({ type: "alias", alias }, undefined, document, models, facts);
+    byAlias.set(alias, itinerary);
+    return itinerary;
+  };
+  const buildRoute = (index: number): Itinerary | undefined => {
+    const route = document.routes[index];
+    const destination = route && findDestination(route.use, models);
+    if (route === undefined || destination === undefined) return undefined;
+    const path = { path: `routes.${index}`, limits: route };
+    const itinerary = buildItinerary(destination, path, document, models, facts);
+    byRoute.set(index, itinerary);
+    return itinerary;
+  };
   const itineraryOf = (call: CallFacts): Itinerary | undefined => {
     const index = findRoute(call);
-    const route = index === undefined ? undefined : document.routes[index];
-    if (index !== undefined && route !== undefined) {
-      const destination = findDestination(route.use, models);
-      const path = { path: `routes.${index}`, limits: route };
-      return destination && remember(byRoute, index, () => buildItinerary(destination, path, document, models, facts));
-    }
+    if (index !== undefined) return byRoute.get(index) ?? buildRoute(index);
     const alias = call.model;
-    if (!call.bare || alias === undefined || !models.has(alias)) return undefined;
-    const destination: Destination = { type: "alias", alias };
-    return remember(byAlias, alias, () => buildItinerary(destination, undefined, document, models, facts));
+    if (!call.bare || alias === undefined) return undefined;
+    return byAlias.get(alias) ?? (models.has(alias) ? buildAlias(alias) : undefined);
   };
 
   return {
@@ -50,6 +60,13 @@ function createRouting(
     plan(call, health) {
       const itinerary = itineraryOf(call);
       return itinerary && planCall(itinerary, call, health);
+    },
+    planNamed(provider, model) {
+      let memory = named.get(provider);
+      if (memory === undefined) named.set(provider, (memory = new ModelMemory()));
+      let candidates = memory.get(model);
+      if (candidates === undefined) memory.set(model, (candidates = [nameCandidate(provider, model)]));
+      return candidates;
     },
   };
 }
@@ -66,15 +83,6 @@ function listModels({ routes }: RoutingDocument, models: ReadonlyMap<string, Mod
   }
   for (const { use } of routes) add(use);
   return listed;
-}
-
-function remember<Key, Value>(memory: Map<Key, Value>, key: Key, build: () => Value): Value {
-  let value = memory.get(key);
-  if (value === undefined) {
-    value = build();
-    memory.set(key, value);
-  }
-  return value;
 }
 
 /** The schema has refused what is no duration. */

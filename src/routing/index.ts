@@ -21,6 +21,7 @@ export type {
   SkipReason,
 } from "./routing.ts";
 export { compileRouting } from "./compile.ts";
+export { nameCandidate } from "./itinerary.ts";
 export { checkGlob, compileGlob } from "./globs.ts";
 export { readDurationMs } from "./durations.ts";
 export type { BreakerState } from "./breaker.ts";

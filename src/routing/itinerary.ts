@@ -60,6 +60,11 @@ export function keyOf({
   return region === undefined ? `${provider}/${model}` : `${provider}/${model}/${region}`;
 }
 
+/** A model by itself, whatever the policy. */
+export function nameCandidate(provider: string, model: string): Candidate {
+  return { provider, model, weight: 1, kind: "target", step: 0, key: keyOf({ provider, model }) };
+}
+
 /** Works out where calls go; of a document in which `compileRouting` found nothing wrong. */
 export function buildItinerary(
   destination: Destination,

@@ -2,6 +2,7 @@
 // Invariant: what clients choose (names of models) costs at most one look at each pattern, and a bounded memory.
 
 import { compileGlob } from "./globs.ts";
+import { ModelMemory } from "./model-memory.ts";
 import type { RouteDocument } from "./options.ts";
 import type { CallFacts } from "./routing.ts";
 
@@ -14,14 +15,10 @@ interface CompiledRoute {
   matchers: readonly Matcher[];
 }
 
-/** Model names whose routes are remembered, and the longest such name. */
-const maxRemembered = 1024;
-const longestRemembered = 256;
-
 /** Finds the place in the list of the route that a call takes; undefined: none. */
 export function compileRoutes(routes: readonly RouteDocument[]): (call: CallFacts) => number | undefined {
   const compiled = routes.map((route, index) => compileRoute(route, index));
-  const byModel = new Map<string, readonly CompiledRoute[]>();
+  const byModel = new ModelMemory<readonly CompiledRoute[]>();
   const unnamed = compiled.filter(({ matchesModel }) => matchesModel === undefined);
 
   const routesFor = (model: string | undefined): readonly CompiledRoute[] => {
@@ -29,8 +26,7 @@ export function compileRoutes(routes: readonly RouteDocument[]): (call: CallFact
     const remembered = byModel.get(model);
     if (remembered !== undefined) return remembered;
     const fitting = compiled.filter(({ matchesModel }) => matchesModel === undefined || matchesModel(model));
-    if (byModel.size >= maxRemembered) byModel.clear();
-    if (model.length <= longestRemembered) byModel.set(model, fitting);
+    byModel.set(model, fitting);
     return fitting;
   };
 

@@ -116,6 +116,8 @@ export interface Routing {
   readonly models: ReadonlySet<string>;
   /** Undefined: no alias and no route applies; the call goes where its path says, and `retry` and `breaker` are obeyed still. */
   plan(call: CallFacts, health: Health): Plan | undefined;
+  /** Of such a call: its only candidate, the same each time as long as it is remembered. */
+  planNamed(provider: string, model: string): readonly Candidate[];
 }
 
 /** One thing wrong with a document; for people, one line. */
