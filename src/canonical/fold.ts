@@ -37,10 +37,11 @@ interface PartState {
 interface ChoiceState {
   index: number;
   role: string;
+  /** In the order of their numbers. */
   parts: PartState[];
-  finishReason?: FinishReason;
-  extensions?: Extensions;
-  messageExtensions?: Extensions;
+  finishReason: FinishReason | undefined;
+  extensions: Extensions | undefined;
+  messageExtensions: Extensions | undefined;
 }
 
 /**
@@ -82,7 +83,10 @@ class StreamFold implements Fold {
   outputCharacters = 0;
   unrecognizedEvents = 0;
   readonly #keepContent: boolean;
-  readonly #choices = new Map<number, ChoiceState>();
+  /** Most answers have one. */
+  #only: ChoiceState | undefined;
+  /** All of them, once there is a second one. */
+  #choices: Map<number, ChoiceState> | undefined;
   readonly #head: Omit<InferenceResponse, "choices" | "usage"> = {};
 
   constructor(keepContent: boolean) {
@@ -155,36 +159,42 @@ class StreamFold implements Fold {
   }
 
   result(): InferenceResponse {
-    const choices = [...this.#choices.values()]
-      .toSorted((a, b) => a.index - b.index)
-      .map((choice) => finishChoice(choice, this.#keepContent));
+    const choices: Choice[] = [];
+    if (this.#choices !== undefined) {
+      for (const choice of [...this.#choices.values()].toSorted((a, b) => a.index - b.index)) {
+        choices.push(finishChoice(choice, this.#keepContent));
+      }
+    } else if (this.#only !== undefined) choices.push(finishChoice(this.#only, this.#keepContent));
     const response: InferenceResponse = { ...this.#head, choices };
     if (this.usage !== undefined) response.usage = this.usage;
     return response;
   }
 
   #choice(index: number): ChoiceState {
-    const known = this.#choices.get(index);
-    if (known !== undefined) return known;
-    const choice: ChoiceState = { index, role: "assistant", parts: [] };
-    this.#choices.set(index, choice);
+    const only = this.#only;
+    if (only?.index === index) return only;
+    if (only === undefined) return (this.#only = startChoice(index));
+    this.#choices ??= new Map([[only.index, only]]);
+    let choice = this.#choices.get(index);
+    if (choice === undefined) this.#choices.set(index, (choice = startChoice(index)));
     return choice;
   }
 
   #part(choiceIndex: number, number: number): PartState {
-    const { parts } = this.#choice(choiceIndex);
-    const last = parts.at(-1);
-    const known = last?.number === number ? last : parts.find((part) => part.number === number);
-    if (known !== undefined) return known;
-    const part: PartState = { number, value: { type: "text", content: "" }, text: "", extended: false };
-    parts.push(part);
-    return part;
+    const choice = this.#choice(choiceIndex);
+    return findPart(choice, number) ?? addPart(choice, number, { type: "text", content: "" });
   }
 
   #startPart(choiceIndex: number, number: number, value: Part): void {
     this.outputCharacters += countCharacters(value);
-    const part = this.#part(choiceIndex, number);
-    part.value = this.#keepContent ? value : emptyShell(value);
+    const kept = this.#keepContent ? value : emptyShell(value);
+    const choice = this.#choice(choiceIndex);
+    const part = findPart(choice, number);
+    if (part === undefined) {
+      addPart(choice, number, kept);
+      return;
+    }
+    part.value = kept;
     part.extended = false;
   }
 
@@ -195,18 +205,46 @@ class StreamFold implements Fold {
     if (this.#keepContent) part.text += text;
   }
 
-  #extend(target: { extensions?: Extensions }, extensions: Extensions | undefined): void {
+  #extend(target: { extensions?: Extensions | undefined }, extensions: Extensions | undefined): void {
     if (extensions === undefined || !this.#keepContent) return;
     target.extensions = mergeExtensions(target.extensions, extensions);
   }
 }
 
+function startChoice(index: number): ChoiceState {
+  return {
+    index,
+    role: "assistant",
+    parts: [],
+    finishReason: undefined,
+    extensions: undefined,
+    messageExtensions: undefined,
+  };
+}
+
+/** Mostly it is the last one. */
+function findPart({ parts }: ChoiceState, number: number): PartState | undefined {
+  for (let at = parts.length - 1; at >= 0; at--) {
+    const part = parts[at] as PartState;
+    if (part.number <= number) return part.number === number ? part : undefined;
+  }
+  return undefined;
+}
+
+/** Puts it in its place; mostly that is the last one. */
+function addPart({ parts }: ChoiceState, number: number, value: Part): PartState {
+  const part: PartState = { number, value, text: "", extended: false };
+  let at = parts.length;
+  while (at > 0 && (parts[at - 1] as PartState).number > number) at -= 1;
+  if (at === parts.length) parts.push(part);
+  else parts.splice(at, 0, part);
+  return part;
+}
+
 function finishChoice(state: ChoiceState, keepContent: boolean): Choice {
   const { index, role, finishReason, extensions, messageExtensions } = state;
   const parts: Part[] = [];
-  for (const part of state.parts.toSorted((a, b) => a.number - b.number)) {
-    parts.push(keepContent ? finishPart(part) : part.value);
-  }
+  for (const part of state.parts) parts.push(keepContent ? finishPart(part) : part.value);
   const choice: Choice = { index, message: { role, parts } };
   if (messageExtensions !== undefined) choice.message.extensions = messageExtensions;
   if (finishReason !== undefined) choice.finishReason = finishReason;

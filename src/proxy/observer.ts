@@ -2,6 +2,7 @@
 // Invariant: it throws nothing into the relay; its own failure is a fact of the record. Memory is bounded by `maxBodyBytes` and one event.
 
 import {
+  type Choice,
   createFold,
   type Fold,
   type InferenceResponse,
@@ -359,6 +360,7 @@ class BodyObserver implements Observer {
 
 /** The answer's facts alone, so that a record in the inspector's ring holds no content. */
 function withoutContent(response: InferenceResponse): InferenceResponse {
+  if (response.extensions === undefined && response.choices.every(hasNoContent)) return response;
   const { extensions: _dropped, ...facts } = response;
   return {
     ...facts,
@@ -368,4 +370,9 @@ function withoutContent(response: InferenceResponse): InferenceResponse {
       ...(finishReason === undefined ? {} : { finishReason }),
     })),
   };
+}
+
+function hasNoContent({ message, extensions }: Choice): boolean {
+  const isEmpty = message.parts.length === 0 && message.name === undefined && message.extensions === undefined;
+  return isEmpty && extensions === undefined;
 }

@@ -15,7 +15,8 @@ interface OpenPart {
 
 /** State of one candidate; takes its share of each chunk. */
 export class CandidateStream {
-  readonly #choice: number;
+  /** Which candidate it is. */
+  readonly choice: number;
   #role: string | undefined;
   #partCount = 0;
   #open: OpenPart | undefined;
@@ -27,7 +28,7 @@ export class CandidateStream {
   #facts: JsonObject | undefined;
 
   constructor(choice: number) {
-    this.#choice = choice;
+    this.choice = choice;
   }
 
   /** A finish reason was seen. */
@@ -37,7 +38,7 @@ export class CandidateStream {
 
   /** `wireParts` are the parts of the wire that `message.parts` stand for. */
   push({ message, finishReason, extensions }: Choice, wireParts: readonly unknown[]): StreamEvent[] {
-    const choice = this.#choice;
+    const choice = this.choice;
     const events: StreamEvent[] = [];
     if (this.#role === undefined) {
       this.#role = message.role;
@@ -62,15 +63,18 @@ export class CandidateStream {
     if (this.#role === undefined) {
       const role = content?.["role"];
       this.#role = decodeRole(typeof role === "string" ? role : undefined, "assistant");
-      events.push({ type: "choice_start", choice: this.#choice, role: this.#role });
+      events.push({ type: "choice_start", choice: this.choice, role: this.#role });
     }
     const parts = content?.["parts"];
     const list: unknown[] = Array.isArray(parts) ? parts : [];
     let called = false;
     for (let place = 0; place < list.length; place++) {
       const part = list[place];
-      if (isJsonObject(part) && typeof part["text"] === "string" && readCall(part) === undefined) {
+      const call = readCall(part);
+      if (call === undefined && isJsonObject(part) && typeof part["text"] === "string") {
         this.#pushText(part, part["text"], place === 0, events);
+      } else if (call !== undefined && this.#pushWholeCall(part as JsonObject, call, events)) {
+        called = true;
       } else {
         const value = decodePart(part);
         if (value.type === "tool_call") called = true;
@@ -82,7 +86,7 @@ export class CandidateStream {
 
   /** The text of one part, as `#pushPart` would tell it. */
   #pushText(wire: JsonObject, text: string, isFirst: boolean, events: StreamEvent[]): void {
-    const choice = this.#choice;
+    const choice = this.choice;
     const type = wire["thought"] === true ? "reasoning" : "text";
     const signed = "thoughtSignature" in wire || "thought_signature" in wire;
     const open = this.#open;
@@ -97,10 +101,36 @@ export class CandidateStream {
     events.push({ type: "part_start", choice, part, value: { type, content: text } });
   }
 
+  /** A call that is told at once, as `#pushPart` would tell it; false where it is none or not as usual. */
+  #pushWholeCall(wire: JsonObject, call: JsonObject, events: StreamEvent[]): boolean {
+    const { id, name, args } = call;
+    if (typeof name !== "string" || call["willContinue"] === true || this.#arguments !== undefined) return false;
+    // Of two spellings, and of a text beside the call, the decoder of parts says which it is.
+    if (!isJsonObject(wire["functionCall"]) || typeof wire["text"] === "string") return false;
+    if (this.#open !== undefined) events.push(...this.#close());
+    this.#called = true;
+    const value: Part = { type: "tool_call", name, arguments: isJsonObject(args) ? args : {} };
+    if (typeof id === "string" && id !== "") value.id = id;
+    const at = this.choice;
+    const part = this.#partCount++;
+    events.push({ type: "part_start", choice: at, part, value }, { type: "part_end", choice: at, part });
+    return true;
+  }
+
+  /** As `end`, where no facts beside the answer were read. */
+  endFacts(events: StreamEvent[]): void {
+    if (this.#arguments !== undefined) events.push(...this.#close());
+    const finish = this.#finish;
+    if (finish === undefined) return;
+    const isCall = this.#called && finish.unified === "stop";
+    const finishReason = (isCall ? readFinishReason(finish.raw, true) : undefined) ?? finish;
+    events.push({ type: "choice_end", choice: this.choice, finishReason });
+  }
+
   /** The wire ended. */
   end(): StreamEvent[] {
     const events = this.#close();
-    const choice = this.#choice;
+    const choice = this.choice;
     const extensions = this.#facts === undefined ? {} : bag(this.#facts);
     if (this.#finish !== undefined) {
       // The call may have come in another chunk than the reason (envoyproxy/ai-gateway#2399, BerriAI/litellm#10485).
@@ -128,7 +158,7 @@ export class CandidateStream {
       !(signed && open.signed);
     if (!goesOn) return [...this.#close(), ...this.#start(value, signed)];
     open.signed ||= signed;
-    const at = { choice: this.#choice, part: open.number };
+    const at = { choice: this.choice, part: open.number };
     const events: StreamEvent[] = value.content === "" ? [] : [{ type: "part_delta", ...at, text: value.content }];
     if (facts !== undefined) events.push({ type: "part_extend", ...at, ...bag(facts) });
     return events;
@@ -136,7 +166,7 @@ export class CandidateStream {
 
   /** A part that nothing can follow is told whole and ended at once. */
   #start(value: Part, signed: boolean): StreamEvent[] {
-    const at = { choice: this.#choice, part: this.#partCount++ };
+    const at = { choice: this.choice, part: this.#partCount++ };
     if (value.type === "tool_call") this.#called = true;
     const start: StreamEvent = { type: "part_start", ...at, value };
     if (value.type !== "text" && value.type !== "reasoning") return [start, { type: "part_end", ...at }];
@@ -154,13 +184,13 @@ export class CandidateStream {
       this.#called = true;
       const part = this.#partCount++;
       this.#open = { number: part, type: "tool_call", signed: false };
-      events.push({ type: "part_start", choice: this.#choice, part, value: withoutPieces(value) });
+      events.push({ type: "part_start", choice: this.choice, part, value: withoutPieces(value) });
     }
     const unread: unknown[] = [];
     const pieces = Array.isArray(call["partialArgs"]) ? (call["partialArgs"] as unknown[]) : [];
     for (const piece of pieces) if (this.#arguments?.add(piece) !== true) unread.push(piece);
     if (unread.length > 0 && this.#open !== undefined) {
-      const at = { choice: this.#choice, part: this.#open.number };
+      const at = { choice: this.choice, part: this.#open.number };
       events.push({ type: "part_extend", ...at, ...bag({ partialArgs: unread }) });
     }
     if (call["willContinue"] !== true) events.push(...this.#close());
@@ -170,7 +200,7 @@ export class CandidateStream {
   #close(): StreamEvent[] {
     const open = this.#open;
     if (open === undefined) return [];
-    const at = { choice: this.#choice, part: open.number };
+    const at = { choice: this.choice, part: open.number };
     const text = this.#arguments?.text() ?? "";
     this.#open = undefined;
     this.#arguments = undefined;

@@ -23,7 +23,10 @@ const growingCounts = ["candidatesTokenCount", "thoughtsTokenCount", "totalToken
 class ChunkDecoder implements EventDecoder {
   readonly #operation: Operation;
   readonly #detail: AnswerDetail;
-  readonly #candidates = new Map<number, CandidateStream>();
+  /** Most answers have one. */
+  #candidate: CandidateStream | undefined;
+  /** All of them, once there is a second one. */
+  #candidates: Map<number, CandidateStream> | undefined;
   #usage: JsonObject | undefined;
   /** What the last `response_start` said. */
   #head: { id?: string; model?: string; serviceTier?: string } = {};
@@ -70,10 +73,11 @@ class ChunkDecoder implements EventDecoder {
 
   end(): StreamEvent[] {
     const events: StreamEvent[] = [];
-    let isWhole = this.#candidates.size > 0 && !this.#failed;
-    for (const candidate of this.#candidates.values()) {
-      events.push(...candidate.end());
-      if (!candidate.isFinished) isWhole = false;
+    let isWhole = this.#candidate !== undefined && !this.#failed;
+    if (this.#candidates === undefined) {
+      if (this.#candidate !== undefined && !this.#endCandidate(this.#candidate, events)) isWhole = false;
+    } else {
+      for (const candidate of this.#candidates.values()) if (!this.#endCandidate(candidate, events)) isWhole = false;
     }
     if (this.#facts !== undefined) {
       events.push({ type: "response_start", extensions: { [dialectId]: this.#facts } });
@@ -84,6 +88,13 @@ class ChunkDecoder implements EventDecoder {
     }
     if (isWhole) events.push({ type: "response_end" });
     return events;
+  }
+
+  /** Whether it has its finish reason. */
+  #endCandidate(candidate: CandidateStream, events: StreamEvent[]): boolean {
+    if (this.#detail === "facts") candidate.endFacts(events);
+    else events.push(...candidate.end());
+    return candidate.isFinished;
   }
 
   #decode(chunk: unknown): StreamEvent[] {
@@ -142,11 +153,12 @@ class ChunkDecoder implements EventDecoder {
     return events;
   }
 
-  /** Learns from the second piece of text on: most streams have no third one. */
+  /** Learns from the first piece of text on, where it is not the last one too; some servers say STOP in every chunk. */
   #watch(chunk: unknown, events: readonly StreamEvent[], raw: Buffer): void {
-    const [told] = events;
+    const told = events[0];
     const isPiece = told?.type === "part_delta" && events.length === 1;
-    if (isPiece && this.#isPiece && isJsonObject(chunk) && isPlainText(chunk)) {
+    const isLearned = isPiece && (this.#isPiece || this.#candidate?.isFinished !== true);
+    if (isLearned && isJsonObject(chunk) && isPlainText(chunk)) {
       const slots: (Slot | undefined)[] = [{ name: "text", value: told.text }];
       const usage = chunk["usageMetadata"];
       for (const name of growingCounts) {
@@ -158,10 +170,12 @@ class ChunkDecoder implements EventDecoder {
   }
 
   #candidateAt(index: number): CandidateStream {
-    const known = this.#candidates.get(index);
-    if (known !== undefined) return known;
-    const candidate = new CandidateStream(index);
-    this.#candidates.set(index, candidate);
+    const only = this.#candidate;
+    if (only === undefined) return (this.#candidate = new CandidateStream(index));
+    if (only.choice === index) return only;
+    this.#candidates ??= new Map([[only.choice, only]]);
+    let candidate = this.#candidates.get(index);
+    if (candidate === undefined) this.#candidates.set(index, (candidate = new CandidateStream(index)));
     return candidate;
   }
 

@@ -20,6 +20,7 @@ export function decodeResponse(
   _operation?: Operation,
   detail: AnswerDetail = "whole",
 ): InferenceResponse {
+  if (detail === "facts") return decodeFacts(body);
   const fields = new FieldReader(body);
   const id = fields.filledString("id");
   const model = fields.filledString("model");
@@ -28,7 +29,7 @@ export function decodeResponse(
   fields.skipNull("service_tier", "system_fingerprint", "usage");
   fields.skip("object");
   const usage = collectRawUsage(body, fields.object("usage"));
-  const choices = (fields.arrayOf("choices", isJsonObject) ?? []).map(detail === "facts" ? decodeEnding : decodeChoice);
+  const choices = (fields.arrayOf("choices", isJsonObject) ?? []).map(decodeChoice);
   return {
     ...(id === undefined ? {} : { id }),
     ...(model === undefined ? {} : { model }),
@@ -36,8 +37,24 @@ export function decodeResponse(
     ...(usage === undefined ? {} : { usage: decodeUsage(usage) }),
     ...(serviceTier === undefined ? {} : { serviceTier }),
     ...(systemFingerprint === undefined ? {} : { systemFingerprint }),
-    ...(detail === "facts" ? {} : ownExtensions(fields.rest())),
+    ...ownExtensions(fields.rest()),
   };
+}
+
+/** The same without content and extensions. */
+function decodeFacts(body: JsonObject): InferenceResponse {
+  const { id, model, service_tier: serviceTier, system_fingerprint: systemFingerprint, choices, usage } = body;
+  const response: InferenceResponse = { choices: [] };
+  if (typeof id === "string" && id !== "") response.id = id;
+  if (typeof model === "string" && model !== "") response.model = model;
+  if (Array.isArray(choices) && choices.every(isJsonObject)) response.choices = choices.map(decodeEnding);
+  const rawUsage = collectRawUsage(body, isJsonObject(usage) ? usage : undefined);
+  if (rawUsage !== undefined) response.usage = decodeUsage(rawUsage);
+  if (typeof serviceTier === "string" && serviceTier !== "") response.serviceTier = serviceTier;
+  if (typeof systemFingerprint === "string" && systemFingerprint !== "") {
+    response.systemFingerprint = systemFingerprint;
+  }
+  return response;
 }
 
 /** The usage of an answer or chunk, wherever it stands: at the top, in `x_groq` (Groq's streams) or in a choice (Moonshot). */
@@ -76,12 +93,13 @@ function decodeChoice(wire: JsonObject, position: number): Choice {
 /** A choice without what it says. */
 function decodeEnding({ index, message, finish_reason: raw }: JsonObject, position: number): Choice {
   const role = isJsonObject(message) ? message["role"] : undefined;
-  const finishReason = decodeFinishReason(raw);
-  return {
+  const choice: Choice = {
     index: typeof index === "number" ? index : position,
     message: { role: typeof role === "string" ? role : "assistant", parts: [] },
-    ...(finishReason === undefined ? {} : { finishReason }),
   };
+  const finishReason = decodeFinishReason(raw);
+  if (finishReason !== undefined) choice.finishReason = finishReason;
+  return choice;
 }
 
 /** A choice has a `message`, or `text` (legacy completions), or neither (Azure's filtered ones, recorded). */

@@ -155,7 +155,7 @@ function decodeCall(kind: "function_call" | "custom_tool_call", wire: JsonObject
 export function readCallHead(wire: JsonObject): Extract<Part, { type: "tool_call" }> | undefined {
   const { type, name } = wire;
   if ((type !== "function_call" && type !== "custom_tool_call") || typeof name !== "string") return undefined;
-  const { value: id } = callId(wire);
+  const id = filledText(wire["call_id"]) ?? filledText(wire["id"]);
   return id === undefined ? { type: "tool_call", name } : { type: "tool_call", id, name };
 }
 

@@ -3,9 +3,9 @@
 
 import type { Choice, FinishReason, InferenceResponse, Part } from "../../canonical/index.ts";
 import type { AnswerDetail, Operation } from "../dialect.ts";
-import { compact, FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
+import { FieldReader, isJsonObject, type JsonObject } from "../json/fields.ts";
 import { decodeItemParts, readCallHead } from "./item.ts";
-import { decodeFinishReason, filledText, hasOpenCall, optional, ownExtensions } from "./schema.ts";
+import { decodeFinishReason, filledText, hasOpenCall, ownExtensions } from "./schema.ts";
 import { decodeUsage } from "./usage.ts";
 
 /**
@@ -22,7 +22,8 @@ export function decodeResponse(
 ): InferenceResponse {
   if (operation.kind === "count_tokens") return { choices: [], ...ownExtensions(body) };
   const { head, usage } = decodeHead(body, operation, detail);
-  const response: InferenceResponse = { ...head, choices: decodeChoices(body, decodeOutput(body["output"], detail)) };
+  const choices = decodeChoices(body, decodeOutput(body["output"], detail), detail);
+  const response: InferenceResponse = Object.assign(head, { choices });
   if (usage !== undefined) response.usage = usage;
   return response;
 }
@@ -63,13 +64,13 @@ export function decodeHead(
   operation: Operation,
   detail: AnswerDetail,
 ): { head: Omit<InferenceResponse, "choices" | "usage">; usage: InferenceResponse["usage"] } {
-  const rawUsage = operation.kind === "fetch" || !isJsonObject(body["usage"]) ? undefined : body["usage"];
-  const head = compact<Omit<InferenceResponse, "choices" | "usage">>({
-    id: filledText(body["id"]),
-    model: filledText(body["model"]),
-    serviceTier: filledText(body["service_tier"]),
-    extensions: detail === "facts" ? undefined : readRest(body, rawUsage !== undefined).extensions,
-  });
+  const { usage, id, model, service_tier: serviceTier } = body;
+  const rawUsage = operation.kind === "fetch" || !isJsonObject(usage) ? undefined : usage;
+  const head: Omit<InferenceResponse, "choices" | "usage"> = {};
+  if (typeof id === "string" && id !== "") head.id = id;
+  if (typeof model === "string" && model !== "") head.model = model;
+  if (typeof serviceTier === "string" && serviceTier !== "") head.serviceTier = serviceTier;
+  if (detail === "whole") Object.assign(head, readRest(body, rawUsage !== undefined));
   return { head, usage: rawUsage === undefined ? undefined : decodeUsage(rawUsage, body["tool_usage"]) };
 }
 
@@ -96,8 +97,12 @@ export function hasAnswer(body: JsonObject, partCount: number, finishReason: Fin
   return partCount > 0 || (finishReason !== undefined && filledText(body["status"]) !== "failed");
 }
 
-function decodeChoices(body: JsonObject, parts: Part[]): Choice[] {
+function decodeChoices(body: JsonObject, parts: Part[], detail: AnswerDetail): Choice[] {
   const finishReason = readFinishReason(body, parts);
   if (!hasAnswer(body, parts.length, finishReason)) return [];
-  return [{ index: 0, message: { role: "assistant", parts }, ...optional("finishReason", finishReason) }];
+  // Of parts that only stand for others nobody is told.
+  const told = detail === "facts" ? parts.filter(({ type }) => type === "compaction") : parts;
+  const choice: Choice = { index: 0, message: { role: "assistant", parts: told } };
+  if (finishReason !== undefined) choice.finishReason = finishReason;
+  return [choice];
 }

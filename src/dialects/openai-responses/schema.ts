@@ -52,6 +52,7 @@ const incompleteReasons: ReadonlyMap<string, FinishReason["unified"]> = new Map(
 
 /** Whether the client is left with a call to answer: one that no output of the same answer belongs to. */
 export function hasOpenCall(parts: readonly Part[]): boolean {
+  if (!parts.some(({ type }) => type === "tool_call")) return false;
   const answered = new Set<string | undefined>();
   for (const part of parts) if (part.type === "tool_call_response" && part.id !== undefined) answered.add(part.id);
   return parts.some((part) => part.type === "tool_call" && !answered.has(part.id));

@@ -3,7 +3,7 @@
 
 import type { Usage } from "../../canonical/index.ts";
 import { isJsonObject, type JsonObject } from "../json/fields.ts";
-import { decodeUsage as decodeSharedUsage, firstCount } from "../openai-chat/usage.ts";
+import { decodeUsage as decodeSharedUsage, toCount } from "../openai-chat/usage.ts";
 
 /**
  * Decodes the usage of one response: `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning.
@@ -11,11 +11,10 @@ import { decodeUsage as decodeSharedUsage, firstCount } from "../openai-chat/usa
  * (`tool_usage.image_gen`) are that model's, in no total: they stay in the response's extensions.
  */
 export function decodeUsage(raw: JsonObject, toolUsage: unknown): Usage {
-  const webSearch = firstCount(
-    memberOf(memberOf(toolUsage, "web_search"), "num_requests"),
-    memberOf(raw["server_side_tool_usage_details"], "web_search_calls"),
-  );
   const usage = decodeSharedUsage(raw);
+  const webSearch =
+    toCount(memberOf(memberOf(toolUsage, "web_search"), "num_requests")) ??
+    toCount(memberOf(raw["server_side_tool_usage_details"], "web_search_calls"));
   if (webSearch !== undefined) usage.webSearchRequests = webSearch;
   return usage;
 }

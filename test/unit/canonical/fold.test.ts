@@ -141,6 +141,16 @@ describe("fold", () => {
     expect(fold.ended).toBe(false);
   });
 
+  it("puts parts in the order of their numbers, whatever order they come in", () => {
+    const fold = createFold({ keepContent: true });
+    for (const part of [4, 1, 3, 0, 1, 4]) fold.push({ type: "part_delta", choice: 2, part, text: String(part) });
+    fold.push({ type: "part_delta", choice: 0, part: 0, text: "first" });
+    const texts = fold
+      .result()
+      .choices.map(({ message }) => message.parts.map((part) => "content" in part && part.content));
+    expect(texts).toEqual([["first"], ["0", "11", "3", "44"]]);
+  });
+
   it("survives deltas for parts that never started", () => {
     const fold = foldAll([{ type: "part_delta", choice: 3, part: 7, text: "x" }]);
     expect(fold.result().choices).toEqual([

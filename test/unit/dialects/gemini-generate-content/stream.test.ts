@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { StreamEvent } from "../../../../src/canonical/index.ts";
+import { createFold, type StreamEvent } from "../../../../src/canonical/index.ts";
 import type { Frame, Operation } from "../../../../src/dialects/dialect.ts";
 import { createSseDecoder } from "../../../../src/dialects/framing/sse.ts";
 import { geminiGenerateContent } from "../../../../src/dialects/gemini-generate-content/index.ts";
@@ -341,10 +341,44 @@ describe("a stream of whose content nothing is kept", () => {
     return { events: [...events, ...decoder.end()], repeated };
   };
 
+  it.each([
+    {
+      name: "a call between texts",
+      parts: [{ text: "a" }, { functionCall: { id: "", name: "f", args: { a: 1 } } }, { text: "b" }],
+    },
+    {
+      name: "a call without a name, with a text, in snake case",
+      parts: [
+        { functionCall: {} },
+        { text: "a", functionCall: { name: "f" } },
+        { function_call: { name: "g", args: [] } },
+      ],
+    },
+    {
+      name: "a call in pieces, broken off",
+      parts: [
+        { functionCall: { name: "f", willContinue: true } },
+        { functionCall: { name: "g" } },
+        { functionCall: { partialArgs: [{ jsonPath: "$.a", numberValue: 1 }], willContinue: true } },
+      ],
+    },
+  ])("folds to the same as with all of it: $name", ({ parts }) => {
+    const [facts, whole] = (["facts", "whole"] as const).map((detail) => {
+      const decoder = geminiGenerateContent.eventDecoder(find(), detail);
+      const fold = createFold({ keepContent: false });
+      const candidates = [1, 0].map((index) => ({ index, content: { parts }, finishReason: "STOP" }));
+      const data = JSON.stringify({ candidates });
+      for (const event of [...decoder.push({ data, raw: Buffer.from(data) }), ...decoder.end()]) fold.push(event);
+      return { ...fold, response: fold.result() };
+    });
+    expect(facts).toEqual(whole);
+    expect(facts?.response.choices).toHaveLength(2);
+  });
+
   it("tells the last counts, also of chunks that repeat the one before, once and before its end", () => {
     const chunks = ["a", "b", "c", "d", "e"].map((text, index) => ({ ...chunk([{ text }]), ...usage(index) }));
     const { events, repeated } = read([...chunks, { ...chunk([{ text: "f" }]), ...usage(9) }]);
-    expect(repeated).toBe(3);
+    expect(repeated).toBe(4);
     expect(events.filter(({ type }) => type === "usage")).toEqual([
       { type: "usage", usage: { inputTokens: 2, outputTokens: 9, raw: usage(9).usageMetadata } },
     ]);

@@ -99,7 +99,7 @@ describe("a stream that waits for its last event", () => {
 
   it.each([
     { name: "is complete", events: [created, added, ...deltas(2), completed({})] },
-    { name: "is longer than what may wait", events: [created, added, partAdded, ...deltas(200), completed({})] },
+    { name: "is longer than what may wait", events: [created, added, partAdded, ...deltas(300), completed({})] },
     { name: "has long events", events: [created, added, partAdded, ...deltas(9, "x".repeat(4000)), completed({})] },
     { name: "breaks off", events: [created, added, partAdded, ...deltas(5)] },
     { name: "breaks off before anything", events: [created] },
