@@ -27,6 +27,20 @@ export function decodeBlock(wire: unknown): Part {
   return decodeKnownBlock(kind, wire) ?? { type: "generic", generic_type: kind, ...ownExtensions(wire) };
 }
 
+/** What a fold without content needs of a block: of the commonest, what it does not count is left out. */
+export function decodeBlockFacts(wire: JsonObject): Part {
+  const { type, text, thinking, id, name, input } = wire;
+  if (type === "text" && typeof text === "string") return { type, content: text };
+  if (type === "thinking" && typeof thinking === "string") return { type: "reasoning", content: thinking };
+  const isServerCall = type === "server_tool_use";
+  if ((type !== "tool_use" && !isServerCall) || typeof name !== "string") return decodeBlock(wire);
+  const call: Part = isServerCall
+    ? { type: "server_tool_call", name, server_tool_call: { type: name } }
+    : { type: "tool_call", name, arguments: input };
+  if (typeof id === "string") call.id = id;
+  return call;
+}
+
 function decodeKnownBlock(kind: string, wire: JsonObject): Part | undefined {
   const fields = new FieldReader(wire);
   switch (kind) {

@@ -3,7 +3,7 @@
 // what is billed beside it (compaction) stands apart.
 
 import type { Usage, UsageCount } from "../../canonical/index.ts";
-import { compact, isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
+import { isJsonObject, type JsonObject, readCount } from "../json/fields.ts";
 
 /**
  * Decodes one usage object, or several of one stream merged. `input_tokens` leaves the cache out, so both cache counts
@@ -15,19 +15,22 @@ export function decodeUsage(raw: JsonObject): Usage {
   const cacheWrite5m = readCount(raw["cache_creation"], "ephemeral_5m_input_tokens");
   const cacheWrite1h = readCount(raw["cache_creation"], "ephemeral_1h_input_tokens");
   const cacheWrite = readCount(raw, "cache_creation_input_tokens") ?? addCounts(cacheWrite5m, cacheWrite1h);
-  return compact<Usage>({
-    // Without the uncached count the whole is not known, whatever the cache says.
-    inputTokens: uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0),
-    outputTokens: readCount(raw, "output_tokens"),
-    cacheReadTokens: cacheRead,
-    cacheWriteTokens: cacheWrite,
-    cacheWrite5mTokens: cacheWrite5m,
-    cacheWrite1hTokens: cacheWrite1h,
-    reasoningTokens: readCount(raw["output_tokens_details"], "thinking_tokens"),
-    webSearchRequests: readCount(raw["server_tool_use"], "web_search_requests"),
-    compaction: readCompaction(raw["iterations"]),
-    raw,
-  });
+  const outputTokens = readCount(raw, "output_tokens");
+  const reasoningTokens = readCount(raw["output_tokens_details"], "thinking_tokens");
+  const webSearchRequests = readCount(raw["server_tool_use"], "web_search_requests");
+  const compaction = readCompaction(raw["iterations"]);
+  const usage: Usage = { raw };
+  // Without the uncached count the whole is not known, whatever the cache says.
+  if (uncached !== undefined) usage.inputTokens = uncached + (cacheRead ?? 0) + (cacheWrite ?? 0);
+  if (outputTokens !== undefined) usage.outputTokens = outputTokens;
+  if (cacheRead !== undefined) usage.cacheReadTokens = cacheRead;
+  if (cacheWrite !== undefined) usage.cacheWriteTokens = cacheWrite;
+  if (cacheWrite5m !== undefined) usage.cacheWrite5mTokens = cacheWrite5m;
+  if (cacheWrite1h !== undefined) usage.cacheWrite1hTokens = cacheWrite1h;
+  if (reasoningTokens !== undefined) usage.reasoningTokens = reasoningTokens;
+  if (webSearchRequests !== undefined) usage.webSearchRequests = webSearchRequests;
+  if (compaction !== undefined) usage.compaction = compaction;
+  return usage;
 }
 
 /** The top level leaves compaction out of its counts, but it is billed (convert-anthropic-usage of vercel/ai). Iterations of other models are not. */

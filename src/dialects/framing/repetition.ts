@@ -210,8 +210,8 @@ function skipBlanks(bytes: Buffer, from: number): number {
   return at;
 }
 
-/** Where a string ends, without its quotes: negative where it has escapes or is not ASCII, and so must be decoded to be counted. */
-function findClosingQuote(raw: Buffer, start: number): number {
+/** Where a string ends, without its quotes: negative where it has escapes or is not ASCII, and so must be decoded to be counted; 0: nowhere. */
+export function findClosingQuote(raw: Buffer, start: number): number {
   let isPlain = true;
   for (let end = start; end < raw.length; end++) {
     const byte = raw[end] as number;
@@ -224,8 +224,8 @@ function findClosingQuote(raw: Buffer, start: number): number {
   return noEnd;
 }
 
-/** Undefined where its escapes are none. */
-function decodeString(raw: Buffer, start: number, end: number): string | undefined {
+/** What a string says that stands between these bytes; undefined where its escapes are none. */
+export function decodeString(raw: Buffer, start: number, end: number): string | undefined {
   const text = raw.toString("utf8", start, end);
   if (!text.includes("\\")) return text;
   try {

@@ -45,14 +45,19 @@ class ByteSseDecoder implements FrameDecoder {
   }
 
   get isFresh(): boolean {
-    return this.#pendingBytes === 0 && this.#atLineStart && !this.#afterCr && !this.#isFirst && !this.overflowed;
+    return !this.#isFirst && this.#isBetweenFrames;
+  }
+
+  get #isBetweenFrames(): boolean {
+    return this.#pendingBytes === 0 && this.#atLineStart && !this.#afterCr && !this.overflowed;
   }
 
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     if (this.overflowed || chunk.length === 0) return frames;
-    const whole = this.isFresh && chunk.length <= this.#maxEventBytes ? decodeWholeFrame(chunk) : undefined;
+    const whole = this.#isBetweenFrames && chunk.length <= this.#maxEventBytes ? decodeWholeFrame(chunk) : undefined;
     if (whole !== undefined) {
+      this.#isFirst = false;
       frames.push(whole);
       return frames;
     }
@@ -141,31 +146,30 @@ const colon = 58;
 const space = 32;
 const dataField = Buffer.from("data");
 const eventField = Buffer.from("event");
+const eventPrefix = "event:";
+const dataPrefix = "data:";
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * The frame of a chunk that is one frame of `event:` and `data:` lines ended by LF, as most chunks are; undefined for any other chunk.
- * It gives what the general way gives, in a third of the time (measured 2026-11-21).
+ * The frame of a chunk that is one line of data, ended by LF, after one of an event or none, as most chunks are; undefined for any other.
+ * It gives what the general way gives, in a fraction of the time: decoded once, then cut as text.
  */
 function decodeWholeFrame(chunk: Buffer): Frame | undefined {
   const end = chunk.length - 1;
-  if (chunk[end] !== lf || chunk[end - 1] !== lf || chunk.includes(cr)) return undefined;
-  let data: string | undefined;
-  let event: string | undefined;
-  for (let position = 0; position < end;) {
-    const lineEnd = chunk.indexOf(lf, position);
-    const dataValue = fieldValueStart(chunk, position, lineEnd, dataField);
-    if (dataValue >= 0 && data === undefined) {
-      data = chunk.toString("utf8", dataValue, lineEnd);
-    } else {
-      const eventValue = fieldValueStart(chunk, position, lineEnd, eventField);
-      if (eventValue < 0) return undefined;
-      event = chunk.toString("utf8", eventValue, lineEnd);
-    }
-    position = lineEnd + 1;
-  }
-  if (data === undefined) return undefined;
-  return event === undefined ? { data, raw: chunk } : { data, raw: chunk, event };
+  if (chunk[end] !== lf || chunk[end - 1] !== lf) return undefined;
+  const text = chunk.toString("utf8");
+  const isNamed = text.startsWith(eventPrefix);
+  const start = isNamed ? text.indexOf("\n", eventPrefix.length) + 1 : 0;
+  if (!text.startsWith(dataPrefix, start)) return undefined;
+  const dataStart = skipSpace(text, start + dataPrefix.length);
+  if (text.indexOf("\n", dataStart) !== text.length - 2 || text.includes("\r")) return undefined;
+  const data = text.slice(dataStart, -2);
+  if (!isNamed) return { data, raw: chunk };
+  return { data, raw: chunk, event: text.slice(skipSpace(text, eventPrefix.length), start - 1) };
+}
+
+function skipSpace(text: string, at: number): number {
+  return text.charCodeAt(at) === space ? at + 1 : at;
 }
 
 /** Reads the lines of one frame. */
