@@ -37,7 +37,7 @@ export interface SidecarSettings {
   environment: Record<string, string | undefined>;
   version: string;
   log: Log;
-  /** Called once with each closed exchange, after telemetry; must not throw. */
+  /** Called once with each closed exchange, after telemetry, some milliseconds after its end; must not throw. */
   onExchange?: (record: ExchangeRecord) => void;
 }
 
@@ -125,7 +125,9 @@ export function createSidecar({ options, environment, version, log, onExchange }
     telemetry,
     upstream,
     tunnels,
-    deferred: new DeferredWork(),
+    deferred: new DeferredWork((error) =>
+      log.error({ error: String(error) }, "an exchange that ended could not be told of"),
+    ),
     isClosing: () => isPastDrain,
     onClosed: (record) => {
       exchanges.ended += 1;

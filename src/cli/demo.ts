@@ -2,6 +2,7 @@
 // Invariant: it answers requests from its first line on until a signal ends it, with exit code 0.
 
 import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { summarize } from "../inspect/index.ts";
 import { optionsSchema } from "../options.ts";
 import type { ExchangeRecord } from "../record/index.ts";
@@ -63,6 +64,7 @@ export async function runDemo(shell: Shell): Promise<number> {
   const taken = listTakenPorts(addresses);
   if (taken.length > 0) shell.out(paint("yellow", `  taken, so other ports are used: ${taken.join(", ")}\n\n`));
   await sendDemoTraffic(addresses.dataUrl, stop.signal);
+  await sleep(tellingMs);
   if (!stop.signal.aborted) {
     if (shown !== undefined) shell.out(`\n${paint("bold", "The spans of one exchange")}\n${renderTraceTree(shown)}\n`);
     shell.out(`\n${paint("bold", "What it would have cost")}\n${costs.render()}\n`);
@@ -70,6 +72,9 @@ export async function runDemo(shell: Shell): Promise<number> {
   }
   return stopped;
 }
+
+/** Longer than the last exchange takes to be told of. */
+const tellingMs = 50;
 
 /** Only OTEL_* of the real one, so that no real key or base URL is used; and no export unless a collector was named. */
 function demoEnvironment(environment: Environment): Environment {

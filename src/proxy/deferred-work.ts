@@ -9,6 +9,12 @@ const longestWaitMs = 4;
 export class DeferredWork {
   #waiting: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
+  readonly #onFailure: (error: unknown) => void;
+
+  /** `onFailure` is told what work throws; the rest is done all the same. */
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure;
+  }
 
   add(work: () => void): void {
     this.#waiting.push(work);
@@ -21,7 +27,12 @@ export class DeferredWork {
     this.#timer = undefined;
     const waiting = this.#waiting;
     this.#waiting = [];
-    // Each by itself: what one throws is not the others' loss.
-    for (const work of waiting) queueMicrotask(work);
+    for (const work of waiting) {
+      try {
+        work();
+      } catch (error) {
+        this.#onFailure(error);
+      }
+    }
   }
 }

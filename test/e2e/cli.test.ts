@@ -490,7 +490,12 @@ describe("demo", () => {
     expect(await ask()).toMatch(/^[0-9a-f]{32}$/);
     await demo.until(/Still answering/, 40_000);
     await ask();
+    await demo.until(/What it would have cost[^]*POST \/v1\/\S+ {2,}/);
     const text = demo.out();
+    // All that was sent before the costs were added up is in them; behind them comes only what was asked since.
+    const [before = "", behind = ""] = text.split("What it would have cost");
+    expect(before.match(/POST \/v1\//g)?.length).toBeGreaterThan(5);
+    expect(behind.match(/POST \/v1\/\S+ {2,}/g) ?? []).toHaveLength(1);
     for (const seen of [
       /POST \/v1\/chat\/completions +openai\/gpt-4o-2024-08-06 +200 complete/,
       /POST \/v1\/messages +anthropic\/claude-\S+ +200 complete/,

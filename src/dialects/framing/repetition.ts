@@ -135,7 +135,7 @@ export class Repetition {
     let at = 0;
     let from = 0;
     if (steady > 0 && areSame(learned, raw, places, steady)) {
-      const next = places[steady]?.start ?? learned.length;
+      const next = places[steady]?.start ?? (places[steady - 1] as Place).end;
       if (!isSame(learned, 0, next, raw, 0)) return notRepeated;
       index = steady;
       at = next;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AnswerDetail } from "../../../../src/dialects/dialect.ts";
+import { notRepeated } from "../../../../src/dialects/framing/repetition.ts";
 import { createStreamDecoder } from "../../../../src/dialects/openai-chat/stream.ts";
 import { readRepeated } from "../../../support/repeated-frame.ts";
 
@@ -185,5 +186,20 @@ describe("chunks told from their bytes", () => {
     };
     decoder.push(toFrame("a"));
     expect(readRepeated(decoder, toFrame("b").raw)).toBeUndefined();
+  });
+
+  it("are those of the same bytes, blanks included, where a steady second is all that may differ", () => {
+    const toSilent = (created: number, model: string): Buffer =>
+      toRaw({ id: "c", created, model, choices: [{ index: 0, delta: {}, finish_reason: null }] });
+    const decoder = createStreamDecoder("facts");
+    const first = toSilent(1, "m");
+    const parse = (): unknown => decoder.push({ data: first.toString().slice("data: ".length).trim(), raw: first });
+    // The first one opens the answer and is no model.
+    parse();
+    parse();
+    expect(decoder.pushRepeated(first)).toBe(0);
+    expect(decoder.pushRepeated(Buffer.concat([first, Buffer.from("  ")]))).toBe(notRepeated);
+    parse();
+    expect(decoder.pushRepeated(toSilent(2, "m  "))).toBe(notRepeated);
   });
 });
