@@ -151,21 +151,28 @@ const dataPrefix = "data:";
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * The frame of a chunk that is one line of data, ended by LF, after one of an event or none, as most chunks are; undefined for any other.
- * It gives what the general way gives, in a fraction of the time: decoded once, then cut as text.
+ * The frame of a chunk that is one line of data after one of an event or none, all ended by LF or all by CRLF, as most chunks are; undefined
+ * for any other. It gives what the general way gives, in a fraction of the time: decoded once, then cut as text.
  */
 function decodeWholeFrame(chunk: Buffer): Frame | undefined {
   const end = chunk.length - 1;
-  if (chunk[end] !== lf || chunk[end - 1] !== lf) return undefined;
+  if (chunk[end] !== lf) return undefined;
+  const breakLength = chunk[end - 1] === cr ? 2 : 1;
+  if (chunk[end - breakLength] !== lf) return undefined;
   const text = chunk.toString("utf8");
   const isNamed = text.startsWith(eventPrefix);
   const start = isNamed ? text.indexOf("\n", eventPrefix.length) + 1 : 0;
   if (!text.startsWith(dataPrefix, start)) return undefined;
   const dataStart = skipSpace(text, start + dataPrefix.length);
-  if (text.indexOf("\n", dataStart) !== text.length - 2 || text.includes("\r")) return undefined;
-  const data = text.slice(dataStart, -2);
+  const dataEnd = text.length - 2 * breakLength;
+  if (text.indexOf("\n", dataStart) !== dataEnd + breakLength - 1) return undefined;
+  if (text.indexOf("\r", start) !== (breakLength === 2 ? dataEnd : -1)) return undefined;
+  const data = text.slice(dataStart, dataEnd);
   if (!isNamed) return { data, raw: chunk };
-  return { data, raw: chunk, event: text.slice(skipSpace(text, eventPrefix.length), start - 1) };
+  const nameEnd = start - breakLength;
+  const carriageReturn = text.lastIndexOf("\r", start);
+  if (carriageReturn !== (breakLength === 2 ? nameEnd : -1) || text.indexOf("\r") < carriageReturn) return undefined;
+  return { data, raw: chunk, event: text.slice(skipSpace(text, eventPrefix.length), nameEnd) };
 }
 
 function skipSpace(text: string, at: number): number {

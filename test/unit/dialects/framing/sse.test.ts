@@ -49,6 +49,21 @@ describe("SSE decoder", () => {
     expect(decodeFrames(cutAt(bytes, [...bytes.keys()]))).toEqual(whole);
   });
 
+  it("gives of one chunk what it gives of single bytes, whatever its lines are", () => {
+    const words = ["data:", "event:", " ", "\n", "\r", "\r\n", "x"];
+    let texts = [""];
+    for (let length = 0; length < 5; length++) texts = texts.flatMap((text) => words.map((word) => text + word));
+    for (const text of texts) {
+      for (const ending of ["\n\n", "\r\n\r\n"]) {
+        const bytes = Buffer.from(text + ending);
+        const single = [...bytes].map((byte) => Buffer.from([byte]));
+        const [whole, cut] = [decodeFrames([bytes]), decodeFrames(single)];
+        if (JSON.stringify(whole) !== JSON.stringify(cut)) expect(whole, JSON.stringify(text + ending)).toEqual(cut);
+      }
+    }
+    expect(texts).toHaveLength(words.length ** 5);
+  });
+
   it("gives a frame as soon as its blank line is there", () => {
     const decoder = createSseDecoder();
     expect(decoder.push(Buffer.from("data: a\n")).length).toBe(0);
