@@ -1,6 +1,8 @@
 // Bench: requests a second of a subject's own CPU time, whatever else the machine does, of two subjects in turn.
-// Invariant: a round is so many whole passes through the exchanges, so that both subjects answer the same mix.
+// Invariant: a round is so many whole passes through the exchanges, so that both subjects answer the same mix. The machine may change its
+// speed from second to second (by 1.7, measured 2026-11-22), so a round is only compared with the one right beside it.
 import { Connection } from "./client.ts";
+import { takeMedian } from "./measures.ts";
 import { readCpuSeconds, type Running } from "./processes.ts";
 
 const connections = 16;
@@ -99,15 +101,12 @@ export async function compareCpuThroughput(
   return figures;
 }
 
-/** The 90th percentile: whatever else the machine does makes a round worse, never better. */
-function takeUndisturbed(rounds: readonly number[]): number {
-  const sorted = rounds.toSorted((a, b) => b - a);
-  return sorted[Math.floor(sorted.length / 10)] ?? 0;
-}
-
-/** What each subject does when nothing disturbs it, and the share that the other loses. */
+/** What each subject does, and the share that the other loses: medians, the latter of each round beside the one taken in the same turn. */
 export function summariseRounds(figures: readonly Rounds[]): { plain: number; other: number; cost: number } {
-  const plain = takeUndisturbed(figures.flatMap((each) => each.plain));
-  const other = takeUndisturbed(figures.flatMap((each) => each.other));
-  return { plain, other, cost: 1 - other / plain };
+  const costs = figures.flatMap((each) => each.plain.map((plain, turn) => 1 - (each.other[turn] ?? 0) / plain));
+  return {
+    plain: takeMedian(figures.flatMap((each) => each.plain)),
+    other: takeMedian(figures.flatMap((each) => each.other)),
+    cost: takeMedian(costs),
+  };
 }
